@@ -1,0 +1,106 @@
+"""How NumPy's own functions reach us: the two dispatch protocols and their tables.
+
+``np.sin(tracer)`` calls ``__array_ufunc__``, every other NumPy function of a tracer calls
+``__array_function__``. A function with no entry here runs NumPy's own Python source on the
+tracers (``fallback``), so that it decomposes into functions that have one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import MutationError, user_line
+from ..primitives.core import (
+    EVAL,
+    Elementwise,
+    EscapedTracerError,
+    Trace,
+    Tracer,
+    escaped_message,
+    state,
+)
+from .fallback import run_numpy_source
+
+__all__ = ["FUNCTIONS", "UFUNCS", "implements"]
+
+UFUNCS: dict[Any, Callable] = {}
+FUNCTIONS: dict[Any, Callable] = {}
+
+
+def implements(*numpy_functions: Any) -> Callable[[Callable], Callable]:
+    """Decorate our version of NumPy functions; it takes their arguments."""
+
+    def register(function: Callable) -> Callable:
+        for f in numpy_functions:
+            (UFUNCS if isinstance(f, np.ufunc) else FUNCTIONS)[f] = function
+        return function
+
+    return register
+
+
+class OpaqueUfunc(Elementwise):
+    """A ufunc we have no rule for: it has values, batches and stages, but no derivative."""
+
+    __slots__ = ()
+
+    def jvp(self, primals: Any, tangents: Any, params: dict) -> Any:
+        raise TypeError(self._refusal())
+
+    def record(self, trace: Trace, primals: Any, slots: Any, params: dict) -> Any:
+        raise TypeError(self._refusal())
+
+    def _refusal(self) -> str:
+        return (
+            f"{self.name}: no derivative is known for this ufunc, at {user_line()}; give it one "
+            "with functorch_like.wrap(f, vjp=...), or finite_difference(f)."
+        )
+
+
+@functools.cache
+def opaque(ufunc: Any) -> OpaqueUfunc:
+    """The primitive that stands for a ufunc without rules."""
+    return OpaqueUfunc(f"ufunc:{ufunc.__name__}", ufunc, None, arity=ufunc.nin)
+
+
+def array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """``__array_ufunc__`` of every tracer."""
+    if state.trace is EVAL:
+        raise EscapedTracerError(escaped_message(self))
+    if method == "__call__" and not kwargs:
+        function = UFUNCS.get(ufunc)
+        if function is not None:
+            return function(*inputs)
+    from . import ufunc_methods  # the slow path needs the whole namespace
+
+    return ufunc_methods.call(ufunc, method, inputs, kwargs)
+
+
+def array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """``__array_function__`` of every tracer."""
+    if state.trace is EVAL:
+        raise EscapedTracerError(escaped_message(self))
+    function = FUNCTIONS.get(func)
+    if function is not None:
+        return function(*args, **kwargs)
+    return run_numpy_source(func, args, kwargs)
+
+
+def refuse_out(name: str, out: Any) -> None:
+    """Raise if an ``out=`` argument asks for a plain array to be written."""
+    if out is not None:
+        raise MutationError(
+            f"{name}: out= cannot be written by a traced operation, at {user_line()}; write "
+            f"y = {name}(...) instead, or y[...] = {name}(...) with y made by "
+            "np.zeros_like(x) of a traced x."
+        )
+
+
+Tracer.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+Tracer.__array_function__ = array_function  # type: ignore[attr-defined]
+# NumPy must hand binary operations with plain arrays on the left to us.
+Tracer.__array_priority__ = 1000  # type: ignore[attr-defined]
+

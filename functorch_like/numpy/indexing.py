@@ -1,0 +1,375 @@
+"""Reading and assigning by every kind of NumPy index."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConcreteValueError, user_line
+from ..primitives import elementwise as e
+from ..primitives.core import Tracer, dtype_of, shape_of
+from ..primitives.indexing import gather, scatter_set
+from ..primitives.structural import slice_at, update_slice
+from .dispatch import implements
+from .elementwise import as_operand
+from .manipulation import astype, broadcast_to, moveaxis, normalize_axis, ravel, reshape, transpose
+from .views import check_assignable, view_of
+
+__all__ = ["getitem", "setitem", "take", "take_along_axis"]
+
+_BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
+
+
+def _is_basic(item: Any) -> bool:
+    return isinstance(item, _BASIC) and not isinstance(item, (bool, np.bool_))
+
+
+def _concrete_mask(mask: Any) -> np.ndarray:
+    value = mask.concrete() if isinstance(mask, Tracer) else mask
+    if value is None:
+        raise ConcreteValueError(
+            f"{mask._trace.name}: indexing by a boolean mask that depends on a traced value has no "
+            f"fixed shape, at {user_line()}; write np.where(mask, x, other) instead."
+        )
+    return np.asarray(value)
+
+
+def _normalize(index: Any, shape: tuple[int, ...]) -> list[Any]:
+    """The index as a list with one item an axis: no Ellipsis, no masks, lists made arrays."""
+    items: list[Any] = []
+    for item in index if isinstance(index, tuple) else (index,):
+        if _is_basic(item):
+            items.append(operator.index(item) if isinstance(item, np.integer) else item)
+            continue
+        item = as_operand(item)
+        if isinstance(item, (bool, np.bool_)):
+            item = np.asarray(item)
+        kind = dtype_of(item).kind
+        if kind == "b":
+            mask = _concrete_mask(item)
+            at = len([i for i in items if i is not None])
+            if Ellipsis not in [i for i in items if i is Ellipsis] and (
+                mask.shape != shape[at : at + mask.ndim]
+            ):
+                raise IndexError(
+                    f"boolean index of shape {mask.shape} does not match the axes "
+                    f"{shape[at : at + mask.ndim]} it indexes"
+                )
+            items.extend(mask.nonzero() if mask.ndim else [np.arange(int(mask))])
+            if mask.ndim == 0:
+                raise IndexError("0-dimensional boolean indices are not supported on traced arrays")
+        elif kind in "iu":
+            items.append(item)
+        elif isinstance(item, np.ndarray) and item.size == 0 and item.dtype == float:
+            items.append(item.astype(np.intp))  # x[[]]
+        else:
+            raise IndexError(
+                "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays "
+                f"are valid indices; got {dtype_of(item)}"
+            )
+    used = len([i for i in items if i is not None and i is not Ellipsis])
+    if used > len(shape):
+        raise IndexError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed"
+        )
+    fill = [slice(None)] * (len(shape) - used)
+    where = next((k for k, item in enumerate(items) if item is Ellipsis), None)
+    return items + fill if where is None else items[:where] + fill + items[where + 1 :]
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]``."""
+    kind = type(index)
+    if kind is int:
+        if not -x.shape[0] <= index < x.shape[0]:
+            raise IndexError(
+                f"index {index} is out of bounds for axis 0 with size {x.shape[0]}"
+            )
+        taken = slice_at(x, index=(index,))
+        return taken if len(x.shape) == 1 else view_of(x, taken)
+    if kind is slice:
+        return view_of(x, slice_at(x, index=(index,)))
+    if all(map(_is_basic, index if kind is tuple else (index,))):
+        index = index if kind is tuple else (index,)
+        return view_of(x, slice_at(x, index=index))
+    return _advanced(x, _normalize(index, x.shape))
+
+
+def _split_index(items: list[Any]) -> tuple[list, list, list, list]:
+    """Basic part of an index, with slice(None) where arrays stand, and the arrays.
+
+    Returns the basic index, the arrays, the axes of the basic result they index, and the
+    positions of the items in the index that count as advanced.
+    """
+    basic: list[Any] = []
+    arrays: list[Any] = []
+    axes: list[int] = []
+    positions: list[int] = []
+    axis = 0
+    for k, item in enumerate(items):
+        if item is None or isinstance(item, slice):
+            basic.append(item)
+            axis += 1
+        else:  # an integer beside arrays is an array of shape ()
+            basic.append(slice(None))
+            arrays.append(item)
+            axes.append(axis)
+            positions.append(k)
+            axis += 1
+    return basic, arrays, axes, positions
+
+
+def _advanced(x: Any, items: list[Any]) -> Any:
+    basic, arrays, axes, positions = _split_index(items)
+    if any(item is None or item != slice(None) for item in basic):
+        x = slice_at(x, index=tuple(basic))
+    rest = [i for i in range(len(shape_of(x))) if i not in axes]
+    if axes != list(range(len(axes))):
+        x = transpose(x, [*axes, *rest])
+    shape = np.broadcast_shapes(*[shape_of(a) for a in arrays])
+    index = [_index_array(a, shape, n) for a, n in zip(arrays, shape_of(x), strict=False)]
+    taken = gather(x, *index)
+    # Adjacent arrays leave their axes in place; separated ones put them first.
+    first = axes[0]
+    if first and positions == list(range(positions[0], positions[0] + len(positions))):
+        n = len(shape)
+        taken = moveaxis(taken, tuple(range(n)), tuple(range(first, first + n)))
+    return taken
+
+
+def _index_array(a: Any, shape: tuple[int, ...], size: int) -> Any:
+    if not isinstance(a, Tracer):
+        a = np.asarray(a)
+        if a.size and not (-size <= a.min() and a.max() < size):
+            bad = a.max() if a.max() >= size else a.min()
+            raise IndexError(f"index {bad} is out of bounds for axis with size {size}")
+        return np.broadcast_to(a, shape)
+    return broadcast_to(a, shape)
+
+
+def setitem(x: Tracer, index: Any, value: Any) -> None:
+    """``x[index] = value``, recorded as a new array that ``x`` stands for from here on."""
+    check_assignable(x)
+    value = as_operand(value)
+    if dtype_of(value).kind == "c" and x.dtype.kind != "c":
+        raise TypeError(
+            f"assignment of {dtype_of(value)} to an array of {x.dtype}, at {user_line()}: the "
+            "imaginary part would be lost; write value.real, or make the array complex."
+        )
+    if isinstance(value, Tracer) and x.dtype.kind in "iub" and value.dtype.kind in "fc":
+        raise TypeError(
+            f"assignment of {value.dtype} to an array of {x.dtype}, at {user_line()}: the value, and "
+            "its derivative, would be truncated; make the array with a floating dtype."
+        )
+    value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
+    if value.dtype != x.dtype:
+        value = astype(value, x.dtype)
+    if all(map(_is_basic, index if type(index) is tuple else (index,))):
+        index = index if type(index) is tuple else (index,)
+        target = np.broadcast_to(np.zeros(()), x.shape)[index].shape
+        x.become(update_slice(x, _fill(value, target), index=index))  # type: ignore[attr-defined]
+        return
+    items = _normalize(index, x.shape)
+    # Which element of the value was written last at each place, by NumPy's own assignment.
+    basic, arrays, axes, _ = _split_index(items)
+    if any(isinstance(a, Tracer) and a.concrete() is None for a in arrays):
+        _set_traced(x, value, items, basic, arrays, axes)
+        return
+    plain = tuple(np.asarray(a.concrete()) if isinstance(a, Tracer) else a for a in items)
+    count = np.arange(x.size).reshape(x.shape)[plain]
+    written = np.full(x.shape, -1)
+    written[plain] = np.arange(count.size).reshape(count.shape)
+    source = ravel(_fill(value, count.shape))
+    if count.size == 0:
+        return
+    chosen = gather(source, np.maximum(written, 0))
+    x.become(e.select(written >= 0, chosen, x))  # type: ignore[attr-defined]
+
+
+def _set_traced(
+    x: Any, value: Any, items: list, basic: list, arrays: list, axes: list
+) -> None:
+    if axes != list(range(len(axes))) or any(b is None or b != slice(None) for b in basic):
+        raise ConcreteValueError(
+            f"{x._trace.name}: assignment at traced positions mixed with slices, at {user_line()}; "
+            "index the leading axes by the traced arrays alone."
+        )
+    shape = np.broadcast_shapes(*[shape_of(a) for a in arrays])
+    index = [_index_array(a, shape, n) for a, n in zip(arrays, x.shape, strict=False)]
+    target = shape + x.shape[len(arrays) :]
+    order = np.arange(int(np.prod(target, dtype=int))).reshape(target)
+    written = scatter_set(np.full(x.shape, -1), order, *index)
+    chosen = gather(ravel(_fill(value, target)), e.maximum(written, 0))
+    x.become(e.select(e.greater_equal(written, 0), chosen, x))
+
+
+def _fill(value: Any, shape: tuple[int, ...]) -> Any:
+    own = shape_of(value)
+    while len(own) > len(shape) and own[0] == 1:  # NumPy drops leading ones on assignment
+        value = reshape(value, own[1:])
+        own = own[1:]
+    if np.broadcast_shapes(own, shape) != shape:
+        raise ValueError(f"could not broadcast input array from shape {own} into shape {shape}")
+    return broadcast_to(value, shape)
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+    from .dispatch import refuse_out
+
+    refuse_out("np.take", out)
+    a, indices = as_operand(a), as_operand(indices)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normalize_axis(axis, len(shape_of(a)))
+    n = shape_of(a)[axis]
+    if mode == "wrap":
+        indices = np.remainder(indices, n)
+    elif mode == "clip":
+        indices = np.clip(indices, 0, n - 1)
+    return getitem(_as_array(a), (*(slice(None),) * axis, _as_array(indices)))
+
+
+def _as_array(x: Any) -> Any:
+    return x if isinstance(x, Tracer) else np.asarray(x)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    return _advanced(arr, _along(arr, indices, axis))
+
+
+def _along(arr: Any, indices: Any, axis: int) -> list[Any]:
+    axis = normalize_axis(axis, len(shape_of(arr)))
+    shape = list(shape_of(indices))
+    index: list[Any] = []
+    for k, n in enumerate(shape_of(arr)):
+        if k == axis:
+            index.append(indices)
+        else:
+            dims = [1] * len(shape)
+            dims[k] = n
+            index.append(np.arange(n).reshape(dims))
+    return index
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    setitem(arr, tuple(_along(arr, indices, axis)), values)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    return take(a, np.flatnonzero(_concrete_mask(condition)), axis)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    return take(ravel(arr), np.flatnonzero(_concrete_mask(condition)))
+
+
+@implements(np.nonzero)
+def nonzero(a: Any) -> tuple:
+    return np.nonzero(_concrete_mask(a))
+
+
+@implements(np.flatnonzero)
+def flatnonzero(a: Any) -> Any:
+    return np.flatnonzero(_concrete_mask(a))
+
+
+@implements(np.argwhere)
+def argwhere(a: Any) -> Any:
+    return np.argwhere(_concrete_mask(a))
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    kept = np.delete(np.arange(arr.shape[axis]), obj)
+    return take(arr, kept, axis)
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    result = choices[0]
+    for k in range(1, len(choices)):
+        result = np.where(np.equal(a, k), choices[k], result)
+    return result
+
+
+# --- diagonals and triangles -------------------------------------------------------------------
+
+
+@implements(np.diagonal, np.linalg.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int | None = None, axis2: int | None = None) -> Any:
+    axis1, axis2 = (0, 1) if axis1 is None else (axis1, axis2)
+    i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
+    a = moveaxis(a, (i, j), (0, 1))
+    rows, columns = a.shape[:2]
+    start_row, start_column = max(-offset, 0), max(offset, 0)
+    n = max(min(rows - start_row, columns - start_column), 0)
+    k = np.arange(n)
+    picked = gather(a, k + start_row, k + start_column)
+    return moveaxis(picked, 0, -1)
+
+
+@implements(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    v = as_operand(v)
+    if v.ndim == 2:
+        return diagonal(v, k)
+    from ..primitives.indexing import scatter_add
+
+    n = v.shape[0] + abs(k)
+    i = np.arange(v.shape[0])
+    return scatter_add(v, i + max(-k, 0), i + max(k, 0), shape=(n, n))
+
+
+@implements(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Any:
+    return diag(ravel(v), k)
+
+
+@implements(np.trace, np.linalg.trace)
+def trace(
+    a: Any, offset: int = 0, axis1: int | None = None, axis2: int | None = None, dtype: Any = None, out: Any = None
+) -> Any:
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@implements(np.tril)
+def tril(m: Any, k: int = 0) -> Any:
+    return e.select(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros(1, m.dtype))
+
+
+@implements(np.triu)
+def triu(m: Any, k: int = 0) -> Any:
+    return e.select(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), np.zeros(1, m.dtype), m)
+
+
+def add_at(x: Any, index: Any, value: Any) -> Any:
+    """A copy of ``x`` with ``value`` added at ``index``, repeated positions adding up."""
+    places = getitem(np.arange(int(np.prod(x.shape, dtype=int))).reshape(x.shape), index) if not (
+        _holds_tracer(index)
+    ) else None
+    if places is None:
+        raise ConcreteValueError(
+            f"adding at traced positions, at {user_line()}: use one-hot products or concrete indices."
+        )
+    from ..primitives.indexing import scatter_add
+
+    flat = _fill(as_operand(value), places.shape)
+    flat = flat if isinstance(flat, Tracer) else np.asarray(flat, x.dtype)
+    size = int(np.prod(x.shape, dtype=int))
+    total = scatter_add(ravel(flat), places.ravel(), shape=(size,))
+    return e.add(x, reshape(total, x.shape))
+
+
+def _holds_tracer(index: Any) -> bool:
+    return any(isinstance(i, Tracer) for i in (index if isinstance(index, tuple) else (index,)))

@@ -1,0 +1,609 @@
+"""Reverse mode: record the linear part of each operation, then transpose the record.
+
+A ``ReverseTrace`` computes values as they come and keeps on its tape, for every operation
+that depends on a differentiated input, the linear map from tangents to tangents. Walking the
+tape from its end with cotangents gives ``vjp`` and ``grad``; walking it from its start with
+tangents gives ``linearize``. Both walks are made of primitives, so they can be recorded,
+batched and staged in their turn.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .arguments import as_array, differentiable, resolve_argnums, same_structure, substitute
+from .errors import boundary, fold, name_of
+from .primitives.core import (
+    EVAL,
+    Block,
+    EscapedTracerError,
+    LinearTrace,
+    LinearTracer,
+    Primitive,
+    Trace,
+    Tracer,
+    dtype_of,
+    escaped_message,
+    shape_of,
+    state,
+    under,
+)
+from .primitives.elementwise import add
+from .primitives.structural import convert
+
+__all__ = ["grad", "linear_transpose", "linearize", "value_and_grad", "vjp"]
+
+
+class ReverseTracer(Tracer):
+    """A value under differentiation: ``primal`` in the parent trace, ``slot`` on the tape."""
+
+    __slots__ = ("primal", "slot")
+
+    def __init__(self, trace: Trace, primal: Any, slot: int | None) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.slot = slot
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.primal.shape
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.primal.dtype
+
+    def concrete(self) -> Any:
+        primal = self.primal
+        return primal.concrete() if isinstance(primal, Tracer) else primal
+
+    def become(self, other: Any) -> None:
+        """Stand for another value from here on: what assignment to an element does."""
+        own = type(other) is ReverseTracer and other._trace is self._trace
+        self.primal, self.slot = (other.primal, other.slot) if own else (other, None)
+
+
+class ReverseTrace(Trace):
+    """Computes values and records the linear part of what is done to its tracers."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self, parent: Trace, name: str) -> None:
+        self.parent = parent
+        self.name = name
+        self.tape: list = []
+
+    def new(self, answer: Any, entry: Any) -> ReverseTracer:
+        tape = self.tape
+        tracer = ReverseTracer(self, answer, len(tape))
+        tape.append(entry)
+        return tracer
+
+    def constant(self, value: Any) -> ReverseTracer:
+        """A value without derivative, as a tracer that can be assigned to."""
+        return ReverseTracer(self, value, None)
+
+    def lift(self, answer: Any, tangent: Any) -> Any:
+        """The tracer whose tangent was recorded, by a rule, on this tape."""
+        if type(tangent) is not LinearTracer:
+            return answer
+        return ReverseTracer(self, answer, tangent.slot)
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
+        primals: list = []
+        slots: list = []
+        own = False
+        for x in operands:
+            if type(x) is ReverseTracer and x._trace is self:
+                primals.append(x.primal)
+                slots.append(x.slot)
+                if x.slot is not None:
+                    own = True
+            else:
+                if isinstance(x, Tracer) and self.parent is EVAL:
+                    raise EscapedTracerError(escaped_message(x))
+                primals.append(x)
+                slots.append(None)
+        if own:
+            return primitive.record(self, primals, slots, params)
+        return self.parent.process(primitive, primals, params)
+
+
+# --------------------------------------------------------------------------------------
+# The two walks
+
+
+def pull_back(tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list:
+    """Walk a tape from its end.
+
+    Parameters
+    ----------
+    tape
+        The record.
+    seeds
+        ``(slot, cotangent)`` of each output.
+    inputs
+        Slots whose cotangents are wanted.
+
+    Returns
+    -------
+    list
+        A cotangent for each input, or None where it is zero.
+    """
+    cotangents: list = [None] * len(tape)
+    # A buffer we allocated for a sum may be added to in place; anything else may be shared.
+    owned = bytearray(len(tape))
+    in_place = state.trace is EVAL
+    last = -1
+    for slot, ct in seeds:
+        held = cotangents[slot]
+        cotangents[slot] = ct if held is None else add(held, ct)
+        last = max(last, slot)
+    for slot in range(last, -1, -1):
+        entry = tape[slot]
+        ct = cotangents[slot]
+        if type(entry) is Block:
+            cts = cotangents[slot : slot + entry.count]
+            if all(c is None for c in cts):
+                continue
+            parts = entry.pull(cts)
+            for source, part in zip(entry.inputs, parts, strict=True):
+                if part is not None:
+                    held = cotangents[source]
+                    cotangents[source] = part if held is None else add(held, part)
+                    owned[source] = 0
+            continue
+        if ct is None or not entry:
+            continue
+        cotangents[slot] = None
+        for source, pull, _push, args, accumulate in entry:
+            held = cotangents[source]
+            if held is None:
+                cotangents[source] = pull(ct, *args)
+                # unslice and scatter_add, whose transposes can accumulate, make a new array
+                owned[source] = accumulate is not None and in_place
+            elif not in_place:
+                cotangents[source] = add(held, pull(ct, *args))
+            elif not owned[source]:
+                total = add(held, pull(ct, *args))
+                cotangents[source] = total
+                owned[source] = type(total) is np.ndarray
+            elif accumulate is not None:
+                accumulate(held, ct, *args)
+            else:
+                np.add(held, pull(ct, *args), out=held)
+    return [cotangents[slot] for slot in inputs]
+
+
+def push_forward(tape: list, seeds: Sequence[tuple[int, Any]], outputs: Sequence[int]) -> list:
+    """Walk a tape from its start with tangents of inputs; see ``pull_back``."""
+    tangents: list = [None] * len(tape)
+    for slot, t in seeds:
+        tangents[slot] = t
+    for slot, entry in enumerate(tape):
+        if not entry:
+            continue
+        if type(entry) is Block:
+            ts = [tangents[i] for i in entry.inputs]
+            if any(t is not None for t in ts):
+                tangents[slot : slot + entry.count] = entry.push(ts)
+            continue
+        total = None
+        for source, _pull, push, args, _accumulate in entry:
+            t = tangents[source]
+            if t is not None:
+                part = push(t, *args)
+                total = part if total is None else add(total, part)
+        tangents[slot] = total
+    return [tangents[slot] for slot in outputs]
+
+
+# --------------------------------------------------------------------------------------
+# Tracing a function
+
+
+class Recording:
+    """What one run of a function under reverse mode left behind."""
+
+    __slots__ = ("aux", "in_slots", "in_tree", "inputs", "out_slots", "out_tree", "outputs", "tape")
+
+    tape: list
+    inputs: list[Any]
+    in_slots: list[int]
+    in_tree: tree.PyTreeDef
+    outputs: list[Any]
+    out_slots: list[int | None]
+    out_tree: tree.PyTreeDef
+    aux: Any
+
+
+def record(
+    transform: str,
+    f: Callable,
+    args: tuple,
+    kwargs: dict,
+    argnums: Sequence[int],
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Recording:
+    """Run ``f`` and record how its result depends on the arguments at ``argnums``."""
+    made = Recording()
+    parent = state.trace
+    trace = ReverseTrace(parent, f"{transform}({name_of(f)})")
+    tape = trace.tape
+    chosen = args[argnums[0]] if len(argnums) == 1 else tuple([args[i] for i in argnums])
+    leaves, made.in_tree = tree.flatten(chosen)
+    made.inputs = [differentiable(transform, f, leaf, holomorphic) for leaf in leaves]
+    made.in_slots = list(range(len(leaves)))
+    traced = tree.unflatten(made.in_tree, [trace.new(x, None) for x in made.inputs])
+    traced_args = substitute(args, argnums, (traced,) if len(argnums) == 1 else traced)
+    state.trace = trace
+    try:
+        out = f(*traced_args, **kwargs)
+    finally:
+        state.trace = parent
+    if has_aux:
+        out, made.aux = split_aux(transform, f, out)
+        made.aux = tree.map(functools.partial(_untrace, trace), made.aux)
+    out_leaves, made.out_tree = tree.flatten(out)
+    made.outputs, made.out_slots = [], []
+    for leaf in out_leaves:
+        own = type(leaf) is ReverseTracer and leaf._trace is trace
+        made.outputs.append(leaf.primal if own else as_array(leaf))
+        made.out_slots.append(leaf.slot if own else None)
+    made.tape = tape
+    return made
+
+
+def split_aux(transform: str, f: Callable, out: Any) -> tuple[Any, Any]:
+    """The ``(output, aux)`` pair a function with ``has_aux=True`` must return."""
+    if not (isinstance(out, (tuple, list)) and len(out) == 2):
+        raise TypeError(
+            f"{transform}({name_of(f)}): expected the function to return a pair (output, aux) "
+            f"because has_aux=True; got {type(out).__name__}; return two things or drop has_aux."
+        )
+    return out[0], out[1]
+
+
+def _untrace(trace: Trace, x: Any) -> Any:
+    return x.primal if type(x) is ReverseTracer and x._trace is trace else x
+
+
+def _zeros(x: Any) -> Any:
+    model = x.concrete() if isinstance(x, Tracer) else x
+    if model is None:
+        return np.zeros(x.shape, x.dtype)
+    return np.zeros_like(model, shape=x.shape, dtype=x.dtype)[()]
+
+
+def finish(results: list, inputs: Sequence[Any], seeds: Sequence[Any] = ()) -> list:
+    """Cotangents as the arrays a user may keep: of their input's kind, shared with nothing."""
+    seen = {id(s) for s in seeds}
+    done = []
+    for ct, x in zip(results, inputs, strict=True):
+        if ct is None:
+            ct = _zeros(x)
+        elif type(ct) is np.ndarray and (
+            ct.base is not None or id(ct) in seen or not ct.flags.writeable
+        ):
+            ct = ct.copy()
+        seen.add(id(ct))
+        done.append(ct)
+    return done
+
+
+# --------------------------------------------------------------------------------------
+# Public transforms
+
+
+def value_and_grad(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    """Value and gradient of a scalar function in one pass.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays) that returns a scalar.
+    argnums
+        Position, or positions, of the arguments to differentiate.
+    has_aux
+        ``f`` returns ``(scalar, aux)``; the result is ``((value, aux), gradient)``.
+    holomorphic
+        ``f`` is a complex-differentiable function of complex input; the gradient is f'(z).
+
+    Returns
+    -------
+    Callable
+        Takes ``f``'s arguments and returns ``(value, gradient)``; the gradient has the
+        structure, shapes and dtypes of the argument, or is a tuple where ``argnums`` is a
+        sequence. For a real function of complex z = x + iy it is df/dx - i df/dy, as in JAX.
+
+    Raises
+    ------
+    TypeError
+        An integer argument, or a result that is not a real scalar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    name = "value_and_grad"
+    return _gradient(name, f, argnums, has_aux, holomorphic, _value_and_gradient)
+
+
+def grad(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    """Gradient of a scalar function.
+
+    The parameters, errors and conventions are those of ``value_and_grad``; the result is the
+    gradient alone, or ``(gradient, aux)`` with ``has_aux``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.grad(lambda x: np.sum(np.sin(x)))(np.zeros(3))
+    array([1., 1., 1.])
+    >>> ft.grad(ft.grad(lambda x: x**3))(2.0)
+    np.float64(12.0)
+    """
+    return _gradient("grad", f, argnums, has_aux, holomorphic, _gradient_only)
+
+
+def _value_and_gradient(value: Any, gradient: Any, has_aux: bool, aux: Any) -> Any:
+    return ((value, aux) if has_aux else value), gradient
+
+
+def _gradient_only(value: Any, gradient: Any, has_aux: bool, aux: Any) -> Any:
+    return (gradient, aux) if has_aux else gradient
+
+
+def _gradient(
+    name: str,
+    f: Callable,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+    result: Callable,
+) -> Callable:
+    one = isinstance(argnums, (int, np.integer))
+
+    @functools.wraps(f, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        try:
+            numbers = resolve_argnums(name, f, argnums, len(args))
+            made = record(name, f, args, kwargs, numbers, has_aux, holomorphic)
+            value = _scalar_output(name, f, made, holomorphic)
+            (slot,) = made.out_slots
+            if slot is None:
+                found: list = [None] * len(made.in_slots)
+            else:
+                seed = np.ones((), value.dtype)[()]
+                found = pull_back(made.tape, [(slot, seed)], made.in_slots)
+            gradients = tree.unflatten(made.in_tree, finish(found, made.inputs))
+            if not one and len(numbers) == 1:
+                gradients = (gradients,)
+            return result(value, gradients, has_aux, made.aux if has_aux else None)
+        except Exception as error:
+            raise fold(error) from error.__cause__
+
+    return gradient
+
+
+def _scalar_output(name: str, f: Callable, made: Recording, holomorphic: bool) -> Any:
+    if made.out_tree != tree.LEAF:
+        raise TypeError(
+            f"{name}({name_of(f)}): expected a scalar result; got the structure "
+            f"{tree.describe(made.out_tree)}; return one number (has_aux=True passes the rest), "
+            "or use jacobian or vjp."
+        )
+    value = made.outputs[0]
+    if value.shape != ():
+        raise TypeError(
+            f"{name}({name_of(f)}): expected a scalar result; got an array of shape {value.shape} "
+            f"and dtype {value.dtype}; return np.sum(...) of it, or use jacobian, or "
+            "vmap(grad(f)) for one gradient a row."
+        )
+    if value.dtype.kind == "c" and not holomorphic:
+        raise TypeError(
+            f"{name}({name_of(f)}): expected a real result; got {value.dtype}; return its real "
+            "part or modulus, or say holomorphic=True if f is complex-differentiable."
+        )
+    if value.dtype.kind not in "fc" and made.out_slots[0] is None and value.dtype.kind == "O":
+        raise TypeError(f"{name}({name_of(f)}): expected a scalar result; got {value!r}.")
+    return value
+
+
+@boundary
+def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
+    """Value of ``f`` and the function that multiplies cotangents by its Jacobian.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays).
+    *primals
+        Its arguments, all differentiated.
+    has_aux
+        ``f`` returns ``(output, aux)``.
+
+    Returns
+    -------
+    tuple
+        ``(output, pullback)``, or ``(output, pullback, aux)``. ``pullback(cotangent)`` takes
+        one structured like the output and returns a tuple, one cotangent a primal. It may be
+        called many times, and under ``vmap``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> y, pullback = ft.vjp(np.sin, np.array([0.0, np.pi]))
+    >>> pullback(np.array([1.0, 1.0]))
+    (array([ 1., -1.]),)
+    """
+    made = record("vjp", f, primals, {}, range(len(primals)), has_aux)
+    if len(primals) == 1:
+        made.in_tree = tree.structure((tree.unflatten(made.in_tree, made.inputs),))
+
+    @boundary
+    def pullback(cotangent: Any) -> tuple:
+        leaves, structure = tree.flatten(cotangent)
+        same_structure("vjp", f, "a cotangent", structure, made.out_tree, "the output")
+        seeds = []
+        for ct, out, slot in zip(leaves, made.outputs, made.out_slots, strict=True):
+            ct = _like("vjp", f, "cotangent", ct, out)
+            if slot is not None:
+                seeds.append((slot, ct))
+        found = pull_back(made.tape, seeds, made.in_slots)
+        return tree.unflatten(made.in_tree, finish(found, made.inputs, leaves))
+
+    output = tree.unflatten(made.out_tree, made.outputs)
+    return (output, pullback, made.aux) if has_aux else (output, pullback)
+
+
+def _like(transform: str, f: Callable, what: str, given: Any, wanted: Any) -> Any:
+    """``given`` as an array of the shape and dtype of ``wanted``, or an error that shows both."""
+    x = as_array(given)
+    if x.shape != wanted.shape:
+        raise TypeError(
+            f"{transform}({name_of(f)}): expected a {what} of shape {wanted.shape}; got "
+            f"{x.shape}; it must have the shape of what it belongs to."
+        )
+    if x.dtype == wanted.dtype or wanted.dtype.kind not in "fc":
+        return x
+    if type(given) in (int, float, bool) or np.can_cast(x.dtype, wanted.dtype, "safe"):
+        return convert(x, dtype=wanted.dtype)
+    raise TypeError(
+        f"{transform}({name_of(f)}): expected a {what} of dtype {wanted.dtype}; got {x.dtype}; "
+        f"write {what}.astype({wanted.dtype})."
+    )
+
+
+@boundary
+def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
+    """Value of ``f`` and its derivative there, as a linear function of tangents.
+
+    ``f`` runs once; the linear function replays what was recorded and may be called many
+    times, under ``vmap`` too.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays).
+    *primals
+        Its arguments, all differentiated.
+    has_aux
+        ``f`` returns ``(output, aux)``.
+
+    Returns
+    -------
+    tuple
+        ``(output, f_jvp)``, or ``(output, f_jvp, aux)``; ``f_jvp(*tangents)`` returns the
+        output's tangent.
+
+    Examples
+    --------
+    >>> import functorch_like as ft
+    >>> y, f_jvp = ft.linearize(lambda x: x**2, 3.0)
+    >>> f_jvp(1.0)
+    np.float64(6.0)
+    """
+    made = record("linearize", f, primals, {}, range(len(primals)), has_aux)
+
+    @boundary
+    def f_jvp(*tangents: Any) -> Any:
+        given = tangents[0] if len(primals) == 1 else tangents
+        leaves, structure = tree.flatten(given)
+        same_structure("linearize", f, "tangents", structure, made.in_tree, "the primals")
+        seeds = [
+            (slot, _like("linearize", f, "tangent", t, x))
+            for slot, t, x in zip(made.in_slots, leaves, made.inputs, strict=True)
+        ]
+        wanted = [slot for slot in made.out_slots if slot is not None]
+        found = iter(push_forward(made.tape, seeds, wanted))
+        pushed = [None if slot is None else next(found) for slot in made.out_slots]
+        return tree.unflatten(made.out_tree, finish(pushed, made.outputs, leaves))
+
+    output = tree.unflatten(made.out_tree, made.outputs)
+    return (output, f_jvp, made.aux) if has_aux else (output, f_jvp)
+
+
+@boundary
+def linear_transpose(f: Callable, *primals: Any) -> Callable:
+    """Transpose of a linear function.
+
+    Parameters
+    ----------
+    f
+        Function that is linear in its arguments.
+    *primals
+        Arrays (or objects with ``shape`` and ``dtype``) that say what it takes; their values
+        are not used.
+
+    Returns
+    -------
+    Callable
+        ``transposed(cotangent)`` returns a tuple, one cotangent a primal.
+
+    Raises
+    ------
+    TypeError
+        ``f`` is not linear; the message names the operation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.linear_transpose(lambda x: 3 * x[1:], np.zeros(3))(np.array([1.0, 2.0]))
+    (array([0., 3., 6.]),)
+    """
+    tape, in_tree, avals, out_tree, outputs = record_linear("linear_transpose", f, primals)
+
+    @boundary
+    def transposed(cotangent: Any) -> tuple:
+        leaves, structure = tree.flatten(cotangent)
+        same_structure("linear_transpose", f, "a cotangent", structure, out_tree, "the output")
+        seeds = [
+            (out.slot, _like("linear_transpose", f, "cotangent", ct, out))
+            for ct, out in zip(leaves, outputs, strict=True)
+            if isinstance(out, LinearTracer)
+        ]
+        found = pull_back(tape, seeds, range(len(avals)))
+        return tree.unflatten(in_tree, finish(found, avals, leaves))
+
+    return transposed
+
+
+def record_linear(transform: str, f: Callable, primals: tuple) -> tuple:
+    """Run a linear ``f`` on tangents with no value, recording a tape."""
+    leaves, in_tree = tree.flatten(primals)
+    avals = [differentiable(transform, f, x) for x in leaves]
+    trace = LinearTrace(state.trace, [], f"{transform}({name_of(f)})")
+    traced = [trace.new(shape_of(x), dtype_of(x), None) for x in avals]
+    with under(trace):
+        out = f(*tree.unflatten(in_tree, traced))
+    outputs, out_tree = tree.flatten(out)
+    for out in outputs:
+        own = type(out) is LinearTracer and out._trace is trace
+        if not own and np.any(as_array(out)):
+            raise TypeError(
+                f"{transform}({name_of(f)}): expected a linear function; part of the result is "
+                "a constant that is not zero."
+            )
+    return trace.tape, in_tree, avals, out_tree, outputs

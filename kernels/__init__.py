@@ -1,0 +1,1 @@
+"""Numbers only: arrays and loops; nothing of derivatives or tracers."""

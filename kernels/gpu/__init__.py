@@ -1,0 +1,1 @@
+"""GPU kernels, mirroring ``cpu`` file by file; CuPy is imported when one is called."""

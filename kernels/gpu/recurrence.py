@@ -1,0 +1,49 @@
+"""The linear recurrence y[k] = a[k] y[k-1] + b[k] on CuPy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["SOURCE", "recurrence"]
+
+# One thread a column walks down the steps: neighbouring threads read neighbouring columns, so
+# the loads coalesce; the running value stays in a register.
+SOURCE = """
+#include <cupy/complex.cuh>
+template <typename T>
+__global__ void recurrence(const T* a, const T* b, T* y, long long steps, long long columns) {
+    long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (j >= columns) return;
+    T running = T(0);
+    for (long long k = 0; k < steps; ++k) {
+        running = (k == 0 ? b[j] : a[k * columns + j] * running + b[k * columns + j]);
+        y[k * columns + j] = running;
+    }
+}
+"""
+
+TYPES = {"f": "float", "d": "double", "F": "complex<float>", "D": "complex<double>"}
+
+
+def recurrence(a: Any, b: Any, axis: int, reverse: bool) -> Any:
+    """Solve y[k] = a[k] y[k-1] + b[k] along ``axis``; see ``kernels.cpu.recurrence``."""
+    import cupy
+
+    dtype = cupy.result_type(a, b)
+    a, b = (cupy.moveaxis(cupy.asarray(x, dtype), axis, 0) for x in (a, b))
+    if reverse:
+        a, b = a[::-1], b[::-1]
+    shape = b.shape
+    a, b = (cupy.ascontiguousarray(x) for x in (a, b))
+    y = cupy.empty_like(b)
+    columns = b.size // max(shape[0], 1)
+    if b.size:
+        name = f"recurrence<{TYPES[dtype.char]}>"
+        module = cupy.RawModule(code=SOURCE, name_expressions=(name,), options=("-std=c++14",))
+        threads = 256
+        module.get_function(name)(
+            ((columns + threads - 1) // threads,), (threads,), (a, b, y, shape[0], columns)
+        )
+    if reverse:
+        y = y[::-1]
+    return cupy.moveaxis(y, 0, axis)

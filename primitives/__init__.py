@@ -1,0 +1,1 @@
+"""What can be differentiated: one declaration an operation, all its rules in it."""

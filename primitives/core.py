@@ -1,0 +1,711 @@
+"""Primitives, traces and tracers: the three ideas everything else is made of.
+
+A *primitive* is an operation that can be differentiated, batched and staged; its rules are
+fields of one declaration. A *trace* says what an operation means now: evaluate it, push a
+tangent through it, record it, batch it, write it into a graph. A *tracer* stands for an
+array inside a trace.
+
+``primitive(x, y)`` hands the operation to the current trace. A trace whose tracers are not
+among the operands passes it on to its parent, up to ``EVAL``, which runs the kernel. Rules
+are themselves written in primitives and run under the parent of the trace that applies
+them. So nesting needs no level numbers: in ``grad(lambda x: x * grad(lambda y: x + y)(1.0))``
+the inner trace's parent is the outer trace, ``x`` is no tracer of the inner trace, and what
+is done to ``x`` goes to the outer one. Perturbations cannot be confused because a tracer
+belongs to exactly one trace, by identity.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "EVAL",
+    "Block",
+    "Elementwise",
+    "EscapedTracerError",
+    "General",
+    "Linear",
+    "LinearTrace",
+    "LinearTracer",
+    "Multilinear",
+    "Nondifferentiable",
+    "Primitive",
+    "ShapedArray",
+    "Trace",
+    "Tracer",
+    "current_trace",
+    "registry",
+    "shape_of",
+    "dtype_of",
+    "under",
+]
+
+NO_PARAMS: dict[str, Any] = {}
+
+
+class EscapedTracerError(TypeError):
+    """A tracer was used after, or outside of, the transform that made it."""
+
+
+class ShapedArray:
+    """The shape and dtype of an array, without its values."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        kind = {"f": "f", "c": "c", "i": "i", "u": "u", "b": "bool"}.get(self.dtype.kind)
+        name = str(self.dtype) if kind is None else kind
+        if kind is not None and kind != "bool":
+            name = f"{kind}{8 * self.dtype.itemsize}"
+        return f"{name}[{','.join(map(str, self.shape))}]"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ShapedArray):
+            return NotImplemented
+        return self.shape == other.shape and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype))
+
+
+_PYTHON_SCALARS: dict[type, np.dtype] = {
+    bool: np.dtype(bool),
+    int: np.dtype(np.int64),
+    float: np.dtype(np.float64),
+    complex: np.dtype(np.complex128),
+}
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Shape of an array, a tracer or a Python scalar."""
+    return () if type(x) in _PYTHON_SCALARS else x.shape
+
+
+def dtype_of(x: Any) -> np.dtype:
+    """Dtype of an array, a tracer or a Python scalar."""
+    dtype = _PYTHON_SCALARS.get(type(x))
+    return x.dtype if dtype is None else dtype
+
+
+# --------------------------------------------------------------------------------------
+# Traces and tracers
+
+
+class Trace:
+    """What an operation means. ``parent`` is the trace that was current when this began."""
+
+    __slots__ = ("name", "parent")
+
+    def __init__(self, parent: Trace | None, name: str) -> None:
+        self.parent: Any = parent
+        self.name = name
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
+        """Apply ``primitive`` in the sense of this trace."""
+        raise NotImplementedError
+
+
+class _State(threading.local):
+    """The current trace, one a thread: transforms in different threads never meet."""
+
+    trace: Trace
+
+    def __init__(self) -> None:
+        self.trace = EVAL
+
+
+def current_trace() -> Trace:
+    """The trace to which operations go now."""
+    return state.trace
+
+
+class under:  # noqa: N801  (reads as a statement: ``with under(trace):``)
+    """Context manager that makes ``trace`` the current one."""
+
+    __slots__ = ("saved", "trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def __enter__(self) -> Trace:
+        self.saved = state.trace
+        state.trace = self.trace
+        return self.trace
+
+    def __exit__(self, *exc: object) -> None:
+        state.trace = self.saved
+
+
+class Tracer:
+    """Stands for an array inside ``trace``.
+
+    The array protocol (operators, methods, NumPy dispatch) is attached by
+    ``functorch_like.numpy``; subclasses add what their trace keeps, and ``shape`` and
+    ``dtype``.
+    """
+
+    # ``base`` and ``views`` exist only on tracers that are views or have some: see
+    # functorch_like.numpy.mutation.
+    __slots__ = ("__weakref__", "_trace", "base", "views")
+
+    _trace: Trace
+    shape: Any
+    dtype: Any
+    __hash__ = None  # type: ignore[assignment]
+
+    def concrete(self) -> Any:
+        """The value this tracer stands for, if its trace knows one, else None."""
+        return None
+
+
+class _EvalTrace(Trace):
+    """The bottom of every chain of traces: runs kernels."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
+        for x in operands:
+            if isinstance(x, Tracer):
+                raise EscapedTracerError(escaped_message(x))
+        return primitive.kernel(*operands, **params)
+
+
+def escaped_message(tracer: Tracer) -> str:
+    """Explain how a tracer can turn up outside its transform."""
+    return (
+        f"{tracer._trace.name}: a traced array of shape {tracer.shape} and dtype {tracer.dtype} "
+        "was used outside the call that traced it; it was probably kept in a global, a list or "
+        "an attribute, or closed over by a function that runs later. Return it from the "
+        "function (has_aux=True passes extra results) or pass it in as an argument."
+    )
+
+
+EVAL: Trace = _EvalTrace(None, "eval")
+state = _State()
+
+
+# --------------------------------------------------------------------------------------
+# Primitives
+
+registry: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """An operation with its rules; subclasses are the families of ``design``.
+
+    Parameters
+    ----------
+    name
+        Unique name, printed in graphs.
+    kernel
+        ``kernel(*arrays, **params)`` computes the value, on NumPy or CuPy arrays.
+    abstract
+        ``abstract(*avals, **params) -> ShapedArray`` (or a tuple of them).
+    batch
+        ``batch(size, operands, batched, **params)``: the operation with a leading batch
+        axis on the operands flagged in ``batched``; every result has a leading batch axis.
+    """
+
+    __slots__ = ("abstract", "batch", "kernel", "multiple_results", "name")
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable,
+        abstract: Callable | None = None,
+        batch: Callable | None = None,
+        multiple_results: bool = False,
+    ) -> None:
+        if name in registry:
+            raise ValueError(f"Primitive: {name!r} is declared twice")
+        self.name = name
+        self.kernel = kernel
+        self.abstract: Any = abstract
+        self.batch: Any = batch
+        self.multiple_results = multiple_results
+        registry[name] = self
+
+    def __call__(self, *operands: Any, **params: Any) -> Any:
+        return state.trace.process(self, operands, params)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    # What the two derivative traces ask. ``slots`` holds a tape position where an operand
+    # is differentiated and None elsewhere; ``tangents`` likewise.
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        """Value and tangent; runs with the parent of the forward trace current."""
+        raise NotImplementedError
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        """Compute the value under ``trace.parent`` and record the linear part on the tape."""
+        raise NotImplementedError
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        """Record an operation on tangents, in which it must be linear."""
+        raise TypeError(
+            f"{trace.name}: the operation {self.name} is not linear in the values it was given"
+        )
+
+
+# A tape is a list with one entry a recorded array; the position in the list is the array's
+# slot. An entry is a tuple of contributions (slot_in, pull, push, args, accumulate), where
+#   pull(ct, *args)  is what a cotangent of this array adds to that of slot_in,
+#   push(t, *args)   is what a tangent of slot_in adds to that of this array,
+#   accumulate(buffer, ct, *args)  adds pull's result to a plain buffer in place, or None.
+# Operations with several results, or that carry functions, are Blocks.
+
+
+class Block:
+    """A linear operation with several inputs and outputs on the tape.
+
+    It stands at the slot of its first output; the slots of the others hold ``()``.
+    """
+
+    __slots__ = ("count", "inputs", "pull", "push")
+
+    def __init__(self, inputs: Sequence[int], count: int, pull: Callable, push: Callable) -> None:
+        self.inputs = inputs
+        self.count = count
+        self.pull = pull  # list of cotangents (None: zero) -> list of cotangents
+        self.push = push  # list of tangents (None: zero) -> list of tangents
+
+
+class LinearTracer(Tracer):
+    """A tangent that is being recorded: a slot on a tape, with no value."""
+
+    __slots__ = ("dtype", "shape", "slot")
+
+    def __init__(self, trace: Trace, shape: tuple[int, ...], dtype: Any, slot: int) -> None:
+        self._trace = trace
+        self.shape = shape
+        self.dtype = dtype
+        self.slot = slot
+
+
+class LinearTrace(Trace):
+    """Records linear operations on a tape, to be transposed or replayed."""
+
+    __slots__ = ("tape",)
+
+    def __init__(self, parent: Trace, tape: list, name: str) -> None:
+        self.parent = parent
+        self.tape = tape
+        self.name = name
+
+    def new(self, shape: tuple[int, ...], dtype: Any, entry: Any) -> LinearTracer:
+        self.tape.append(entry)
+        return LinearTracer(self, shape, dtype, len(self.tape) - 1)
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
+        for x in operands:
+            if type(x) is LinearTracer and x._trace is self:
+                return primitive.record_linear(self, operands, params)
+        return self.parent.process(primitive, operands, params)
+
+    def slots(self, operands: Sequence[Any]) -> list[int | None]:
+        return [
+            x.slot if type(x) is LinearTracer and x._trace is self else None for x in operands
+        ]
+
+
+def aval_of(x: Any) -> ShapedArray:
+    """ShapedArray of an operand."""
+    return ShapedArray(shape_of(x), dtype_of(x))
+
+
+def _batched_elementwise(primitive: Primitive) -> Callable:
+    def batch(size: int, operands: Sequence, batched: Sequence[bool], **params: Any) -> Any:
+        shape = next(shape_of(x) for x, is_batched in zip(operands, batched, strict=True) if is_batched)
+        # NumPy aligns trailing axes, so an unbatched constant needs nothing; a tracer is
+        # differentiated or staged by somebody and must have the full shape.
+        full = [
+            x if is_batched or not isinstance(x, Tracer) else registry["broadcast_to"](x, shape=shape)
+            for x, is_batched in zip(operands, batched, strict=True)
+        ]
+        return primitive(*full, **params)
+
+    return batch
+
+
+class Elementwise(Primitive):
+    """Acts on each element alone.
+
+    ``rules[i](t, answer, *operands)`` is the contribution of operand ``i``'s tangent ``t``.
+    The Jacobian is diagonal, so the same rule serves a cotangent. A rule is None where
+    the derivative is zero everywhere; ``rules=None`` means no operand has one.
+    ``linear`` names the operands in which the operation is linear: in each with the others
+    held fixed, or ``jointly`` in all of them at once.
+
+    Calling it broadcasts and promotes the operands that are traced (see ``align``);
+    constants are left to NumPy.
+    """
+
+    __slots__ = ("arity", "jointly", "linear", "rules")
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable,
+        rules: Sequence[Callable | None] | None,
+        arity: int | None = None,
+        linear: Sequence[int] = (),
+        jointly: bool = False,
+        abstract: Callable | None = None,
+    ) -> None:
+        super().__init__(name, kernel, abstract or ufunc_abstract(kernel))
+        self.batch = _batched_elementwise(self)
+        self.rules = None if rules is None else tuple(rules)
+        self.arity = arity if arity is not None else len(rules or ())
+        self.linear = frozenset(linear)
+        self.jointly = jointly
+
+    def __call__(self, *operands: Any) -> Any:  # type: ignore[override]
+        trace = state.trace
+        if trace is EVAL:
+            return self.kernel(*operands)
+        if len(operands) != 1:
+            operands = self.align(operands)
+        return trace.process(self, operands, NO_PARAMS)
+
+    def align(self, operands: tuple) -> tuple:
+        """Operands with the traced ones at the shape and dtype of the result."""
+        return align(operands)
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        answer = self(*primals)
+        if self.rules is None:
+            return answer, None
+        total = None
+        for rule, t in zip(self.rules, tangents, strict=True):
+            if t is not None and rule is not None:
+                part = rule(t, answer, *primals)
+                total = part if total is None else registry["add"](total, part)
+        return answer, total
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        parent = trace.parent
+        answer = (
+            self.kernel(*primals) if parent is EVAL else parent.process(self, primals, NO_PARAMS)
+        )
+        rules = self.rules
+        if rules is None:
+            return answer
+        args = (answer, *primals)
+        if len(slots) == 1:
+            rule = rules[0]
+            return answer if rule is None else trace.new(answer, ((slots[0], rule, rule, args, None),))
+        entry = tuple(
+            [
+                (slot, rule, rule, args, None)
+                for slot, rule in zip(slots, rules, strict=True)
+                if slot is not None and rule is not None
+            ]
+        )
+        return trace.new(answer, entry) if entry else answer
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        slots = trace.slots(operands)
+        traced = {i for i, slot in enumerate(slots) if slot is not None}
+        constant = self.linear - traced
+        if not traced <= self.linear or (
+            any(not is_zero(operands[i]) for i in constant) if self.jointly else len(traced) > 1
+        ):
+            return super().record_linear(trace, operands, params)
+        aval = self.abstract(*map(aval_of, operands))
+        args = (None, *(None if slot is not None else x for slot, x in zip(slots, operands, strict=True)))
+        rules: Any = self.rules
+        entry = tuple((slots[i], rules[i], rules[i], args, None) for i in sorted(traced))
+        return trace.new(aval.shape, aval.dtype, entry)
+
+
+class Nondifferentiable(Primitive):
+    """Its results carry no derivative: comparisons, rounding, argsort, integer functions."""
+
+    __slots__ = ()
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        answer = self(*primals, **params)
+        return answer, ((None,) * len(answer) if self.multiple_results else None)
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        return trace.parent.process(self, primals, params)
+
+
+class Linear(Primitive):
+    """Linear in its first operand; further operands (indices) are not differentiated.
+
+    ``transpose(ct, shape, dtype, *rest, **params)`` maps a cotangent of the result to one of
+    the operand, whose shape and dtype are given. ``accumulate(buffer, ct, shape, dtype,
+    *rest, **params)`` may add that to a plain array in place.
+    """
+
+    __slots__ = ("accumulate", "pull", "push", "transpose")
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable,
+        abstract: Callable,
+        transpose: Callable,
+        batch: Callable,
+        accumulate: Callable | None = None,
+    ) -> None:
+        super().__init__(name, kernel, abstract, batch)
+        self.transpose = transpose
+
+        def pull(ct: Any, shape: tuple, dtype: Any, rest: Sequence, params: dict) -> Any:
+            return transpose(ct, shape, dtype, *rest, **params)
+
+        def push(t: Any, shape: tuple, dtype: Any, rest: Sequence, params: dict) -> Any:
+            return self(t, *rest, **params)
+
+        def add_to(buffer: Any, ct: Any, shape: tuple, dtype: Any, rest: Any, params: dict) -> None:
+            accumulate(buffer, ct, shape, dtype, *rest, **params)  # type: ignore[misc]
+
+        self.pull = pull
+        self.push = push
+        self.accumulate = None if accumulate is None else add_to
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        t = tangents[0]
+        tangent = None if t is None else self(t, *primals[1:], **params)
+        return self(*primals, **params), tangent
+
+    def _entry(self, x: Any, slot: int, rest: Sequence, params: dict) -> tuple:
+        args = (x.shape, x.dtype, rest, params)
+        return ((slot, self.pull, self.push, args, self.accumulate),)
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        answer = trace.parent.process(self, primals, params)
+        if slots[0] is None:
+            return answer
+        return trace.new(answer, self._entry(primals[0], slots[0], primals[1:], params))
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        slots = trace.slots(operands)
+        if any(slot is not None for slot in slots[1:]):
+            return super().record_linear(trace, operands, params)
+        aval = self.abstract(*map(aval_of, operands), **params)
+        entry = self._entry(operands[0], slots[0], operands[1:], params)
+        return trace.new(aval.shape, aval.dtype, entry)
+
+
+class Multilinear(Primitive):
+    """Linear in each operand with the others held fixed (or, ``jointly``, in all at once).
+
+    ``transpose(i, ct, operands, shape, dtype, **params)`` maps a cotangent of the result to
+    one of operand ``i``, whose shape and dtype are given; operands that are themselves
+    tangents are None.
+    """
+
+    __slots__ = ("jointly", "pulls", "pushes", "transpose")
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable,
+        abstract: Callable,
+        transpose: Callable,
+        batch: Callable,
+        jointly: bool = False,
+    ) -> None:
+        super().__init__(name, kernel, abstract, batch)
+        self.transpose = transpose
+        self.jointly = jointly
+
+    def _pull(self, ct: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict) -> Any:
+        return self.transpose(i, ct, operands, shape, dtype, **params)
+
+    def _push(self, t: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict) -> Any:
+        if self.jointly:
+            operands = [zeros_like_aval(x) for x in operands]
+        return self(*operands[:i], t, *operands[i + 1 :], **params)
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        answer = self(*primals, **params)
+        if self.jointly:
+            full = [
+                zeros_like_aval(aval_of(x)) if t is None else t
+                for x, t in zip(primals, tangents, strict=True)
+            ]
+            return answer, self(*full, **params)
+        total = None
+        for i, t in enumerate(tangents):
+            if t is not None:
+                part = self(*primals[:i], t, *primals[i + 1 :], **params)
+                total = part if total is None else registry["add"](total, part)
+        return answer, total
+
+    def _entry(self, operands: Sequence, slots: Sequence, params: dict, linear: bool) -> tuple:
+        kept: Any
+        if self.jointly:
+            kept = tuple(map(aval_of, operands))
+        elif linear:
+            kept = tuple(None if s is not None else x for s, x in zip(slots, operands, strict=True))
+        else:
+            kept = tuple(operands)
+        return tuple(
+            (slot, self._pull, self._push, (i, kept, shape_of(x), dtype_of(x), params), None)
+            for i, (slot, x) in enumerate(zip(slots, operands, strict=True))
+            if slot is not None
+        )
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        answer = trace.parent.process(self, primals, params)
+        return trace.new(answer, self._entry(primals, slots, params, linear=False))
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        slots = trace.slots(operands)
+        count = sum(slot is not None for slot in slots)
+        if self.jointly:
+            zero = [zeros_like_aval(aval_of(x)) if s is None else x for x, s in zip(operands, slots, strict=True)]
+            operands = zero
+        elif count > 1:
+            return super().record_linear(trace, operands, params)
+        aval = self.abstract(*map(aval_of, operands), **params)
+        return trace.new(aval.shape, aval.dtype, self._entry(operands, slots, params, linear=True))
+
+
+class General(Primitive):
+    """Differentiated by a jvp written in primitives.
+
+    ``rule(primals, tangents, **params) -> (answer, tangent)``; a tangent is None where an
+    operand has none, and may be None in the result. Reverse mode runs the rule on recorded
+    tangents and transposes what was recorded. An operation that is linear in one operand
+    (``solve`` in its right-hand side) says so by ``linear_in`` and ``transpose(ct, operands,
+    **params)``, and may then be applied to tangents in rules, its own among them.
+    """
+
+    __slots__ = ("linear_in", "rule", "transpose")
+
+    def __init__(
+        self,
+        name: str,
+        kernel: Callable,
+        abstract: Callable,
+        rule: Callable,
+        batch: Callable,
+        multiple_results: bool = False,
+        linear_in: int | None = None,
+        transpose: Callable | None = None,
+    ) -> None:
+        super().__init__(name, kernel, abstract, batch, multiple_results)
+        self.rule = rule
+        self.linear_in = linear_in
+        self.transpose: Any = transpose
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        return self.rule(primals, tangents, **params)
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        linear = LinearTrace(trace.parent, trace.tape, trace.name)
+        tangents = [
+            None if slot is None else LinearTracer(linear, shape_of(x), dtype_of(x), slot)
+            for x, slot in zip(primals, slots, strict=True)
+        ]
+        with under(linear):
+            answer, tangent = self.rule(primals, tangents, **params)
+        if not self.multiple_results:
+            return answer if tangent is None else trace.lift(answer, tangent)
+        return tuple(
+            a if t is None else trace.lift(a, t) for a, t in zip(answer, tangent, strict=True)
+        )
+
+    def _pull(self, ct: Any, operands: Sequence, params: dict) -> Any:
+        return self.transpose(ct, operands, **params)
+
+    def _push(self, t: Any, operands: Sequence, params: dict) -> Any:
+        i: Any = self.linear_in
+        return self(*operands[:i], t, *operands[i + 1 :], **params)
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        slots = trace.slots(operands)
+        traced = [i for i, slot in enumerate(slots) if slot is not None]
+        if traced != [self.linear_in]:
+            return super().record_linear(trace, operands, params)
+        aval = self.abstract(*map(aval_of, operands), **params)
+        kept = tuple(None if i == self.linear_in else x for i, x in enumerate(operands))
+        entry = ((slots[traced[0]], self._pull, self._push, (kept, params), None),)
+        return trace.new(aval.shape, aval.dtype, entry)
+
+
+def is_zero(x: Any) -> bool:
+    """Whether a constant is known to be zero throughout."""
+    return not isinstance(x, Tracer) and not np.any(x)
+
+
+def zeros_like_aval(aval: ShapedArray) -> np.ndarray:
+    """Zeros of a shape and dtype that take no memory of their own."""
+    return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
+
+
+# --------------------------------------------------------------------------------------
+# Broadcasting and promotion of traced operands
+
+
+def align(operands: tuple) -> tuple:
+    """Give every traced operand the shape and dtype of the result.
+
+    Constants are left as they are: NumPy broadcasts and promotes them for nothing. A
+    differentiated operand must be full-sized, so that elementwise rules and their transposes
+    need no sum over broadcast axes; ``broadcast_to`` and ``convert`` carry that instead.
+    """
+    if len(operands) == 2:
+        x, y = operands
+        if isinstance(x, Tracer):
+            kind = type(y)
+            if kind is float or kind is int:
+                if x.dtype.kind in "fc":
+                    return operands
+            elif isinstance(y, Tracer) and x.shape == y.shape and x.dtype == y.dtype:
+                return operands
+        elif isinstance(y, Tracer):
+            kind = type(x)
+            if (kind is float or kind is int) and y.dtype.kind in "fc":
+                return operands
+    return _align(operands)
+
+
+def _align(operands: tuple) -> tuple:
+    shape = np.broadcast_shapes(*[shape_of(x) for x in operands])
+    # Python scalars are weak (NEP 50); np.result_type knows them as such.
+    dtype = np.result_type(*[x if type(x) in _PYTHON_SCALARS else x.dtype for x in operands])
+    return tuple([fit(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands])
+
+
+def fit(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """``x`` converted to ``dtype`` and broadcast to ``shape``, where it is not already."""
+    if x.dtype != dtype:
+        x = registry["convert"](x, dtype=dtype)
+    if x.shape != shape:
+        x = registry["broadcast_to"](x, shape=shape)
+    return x
+
+
+def ufunc_abstract(ufunc: Any) -> Callable:
+    """Abstract rule of an elementwise primitive whose kernel is a NumPy ufunc."""
+
+    def abstract(*avals: ShapedArray) -> ShapedArray:
+        shape = np.broadcast_shapes(*[a.shape for a in avals])
+        dtypes = ufunc.resolve_dtypes((*[a.dtype for a in avals], *(None,) * ufunc.nout))
+        return ShapedArray(shape, dtypes[-1])
+
+    return abstract
