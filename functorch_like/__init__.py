@@ -2,7 +2,50 @@
 
 from . import numpy, tree
 from .batching import vmap
+from .checkpointing import checkpoint
+from .custom_rules import (
+    custom_gradient,
+    custom_jvp,
+    custom_vjp,
+    finite_difference,
+    stop_gradient,
+    straight_through,
+    surrogate,
+    wrap,
+)
 from .forward import jvp
+from .graph import eval_shape, make_graph
+from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .primitives.core import ShapedArray
 from .reverse import grad, linear_transpose, linearize, value_and_grad, vjp
 
-__all__ = ["grad", "jvp", "linear_transpose", "linearize", "tree", "value_and_grad", "vjp", "vmap", "numpy"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "ShapedArray",
+    "checkpoint",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
+    "eval_shape",
+    "finite_difference",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "make_graph",
+    "numpy",
+    "stop_gradient",
+    "straight_through",
+    "surrogate",
+    "tree",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "wrap",
+]

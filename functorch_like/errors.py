@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy
+import optree
 
 from .primitives.core import EscapedTracerError
 
@@ -26,7 +27,7 @@ _OURS = tuple(
     }
     | {_PACKAGE + os.sep}
 )
-_NUMPY = os.path.dirname(os.path.abspath(numpy.__file__)) + os.sep
+_LIBRARIES = tuple(os.path.dirname(os.path.abspath(m.__file__)) + os.sep for m in (numpy, optree))
 
 show_internal_frames = False
 
@@ -40,11 +41,11 @@ class MutationError(TypeError):
 
 
 def _internal(filename: str) -> bool:
-    return filename.startswith(_OURS) or filename.startswith(_NUMPY)
+    return filename.startswith(_OURS) or filename.startswith(_LIBRARIES)
 
 
 def user_line() -> str:
-    """``file:line: source`` of the innermost frame that is neither ours nor NumPy's."""
+    """``file:line: source`` of the innermost frame that is neither ours nor a library's."""
     frame = sys._getframe(1)
     while frame is not None and _internal(frame.f_code.co_filename):
         frame = frame.f_back  # type: ignore[assignment]

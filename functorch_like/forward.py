@@ -69,6 +69,8 @@ class ForwardTrace(Trace):
         parent = self.parent
         if not own:
             return parent.process(primitive, primals, params)
+        if primitive.carries_function:
+            return primitive.forward(self, primals, tangents, params)
         # What runs now runs in the parent's sense, wherever in the chain we were called.
         saved = state.trace
         state.trace = parent

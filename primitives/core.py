@@ -264,6 +264,23 @@ class Primitive:
             f"{trace.name}: the operation {self.name} is not linear in the values it was given"
         )
 
+    # Primitives that carry a function (custom rules, checkpoint) handle a trace themselves,
+    # because their functions may close over its tracers.
+
+    carries_function = False
+
+    def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+        """Results, as tracers of ``trace``; the forward trace's side of ``record``."""
+        raise NotImplementedError
+
+    def stage(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        """Write the operation into the graph that ``trace`` is building."""
+        return trace.add(self, operands, params)
+
+    def evaluate(self, operands: Sequence, params: dict) -> Any:
+        """Apply an equation of a graph to values."""
+        return self(*operands, **params)
+
 
 # A tape is a list with one entry a recorded array; the position in the list is the array's
 # slot. An entry is a tuple of contributions (slot_in, pull, push, args, accumulate), where

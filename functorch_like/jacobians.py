@@ -1,0 +1,328 @@
+"""Jacobians and Hessians: the rows or columns are one batch through vmap."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .arguments import differentiable, resolve_argnums, substitute
+from .batching import vmap
+from .errors import boundary, fold, name_of
+from .forward import push
+from .primitives.core import shape_of
+from .primitives.structural import reshape, size_of, slice_at
+from .reverse import grad, pull_back, record
+
+__all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
+
+
+def _blocks(rows: Any, shapes: Sequence[tuple[int, ...]], axis: int) -> list[Any]:
+    """Split an array along ``axis`` into pieces, that axis reshaped to each of ``shapes``."""
+    own = shape_of(rows)
+    made, start = [], 0
+    for shape in shapes:
+        stop = start + size_of(shape)
+        piece = slice_at(rows, index=(slice(None),) * axis + (slice(start, stop),))
+        made.append(reshape(piece, shape=(*own[:axis], *shape, *own[axis + 1 :])))
+        start = stop
+    return made
+
+
+def _basis(leaves: Sequence[Any]) -> list[np.ndarray]:
+    """For each leaf, its part of every basis vector: shape (total size, *leaf shape)."""
+    sizes = [size_of(shape_of(x)) for x in leaves]
+    total = sum(sizes)
+    made, start = [], 0
+    for x, n in zip(leaves, sizes, strict=True):
+        part = np.zeros((total, n), x.dtype)
+        part[start + np.arange(n), np.arange(n)] = 1
+        made.append(part.reshape(total, *shape_of(x)))
+        start += n
+    return made
+
+
+def _one(argnums: Any) -> bool:
+    return isinstance(argnums, (int, np.integer))
+
+
+def jacfwd(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | None = None,
+) -> Callable:
+    """Jacobian by forward mode, one batch of tangents: cheap for few inputs.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays).
+    argnums
+        Position, or positions, of the arguments to differentiate.
+    has_aux
+        ``f`` returns ``(output, aux)``; the result is ``(jacobian, aux)``.
+    holomorphic
+        ``f`` is complex-differentiable and takes complex input; real input otherwise.
+    chunk_size
+        Columns computed at a time; all of them by default.
+
+    Returns
+    -------
+    Callable
+        The Jacobian: a tree like the output of trees like the input, whose leaves have shape
+        ``output.shape + input.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @functools.wraps(f, updated=())
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        try:
+            numbers = resolve_argnums("jacfwd", f, argnums, len(args))
+            leaves, in_tree, call = _reduced("jacfwd", f, args, kwargs, numbers, holomorphic)
+            kept: list[Any] = []
+
+            def column(*tangents: Any) -> Any:
+                _, pushed, aux = push("jacfwd", call, tuple(leaves), tangents, has_aux)
+                kept.append(aux)
+                return pushed
+
+            if not leaves:
+                columns = column()
+            else:
+                columns = vmap(column, out_axes=-1, chunk_size=chunk_size)(*_basis(leaves))
+            shapes = [shape_of(x) for x in leaves]
+
+            def split(x: Any) -> Any:
+                parts = _blocks(x, shapes, len(shape_of(x)) - 1)
+                return _unbox(tree.unflatten(in_tree, parts), argnums)
+
+            made = tree.map(split, columns)
+            return (made, kept[0]) if has_aux else made
+        except Exception as error:
+            raise fold(error) from error.__cause__
+
+    return jacobian_of
+
+
+def _reduced(
+    name: str, f: Callable, args: tuple, kwargs: dict, numbers: tuple[int, ...], holomorphic: bool
+) -> tuple[list, Any, Callable]:
+    """Leaves of the chosen arguments, their tree, and ``f`` as a function of these leaves."""
+    leaves, in_tree = tree.flatten(tuple(args[i] for i in numbers))
+    leaves = [differentiable(name, f, x, holomorphic) for x in leaves]
+    if not holomorphic:
+        for x in leaves:
+            if x.dtype.kind == "c":
+                raise TypeError(
+                    f"{name}({name_of(f)}): expected real input; got {x.dtype}; say "
+                    "holomorphic=True if f is complex-differentiable, or use vjp or jvp."
+                )
+
+    def call(*values: Any) -> Any:
+        return f(*substitute(args, numbers, tree.unflatten(in_tree, values)), **kwargs)
+
+    functools.update_wrapper(call, f, updated=())
+    return leaves, in_tree, call
+
+
+def _unbox(chosen: tuple, argnums: Any) -> Any:
+    return chosen[0] if _one(argnums) else tuple(chosen)
+
+
+def jacrev(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | None = None,
+) -> Callable:
+    """Jacobian by reverse mode, one batch of cotangents: cheap for few outputs.
+
+    ``f`` runs once. Parameters and result are those of ``jacfwd``, with rows in place of
+    columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.jacrev(lambda x: {"sum": np.sum(x), "last": x[-1]})(np.array([1.0, 2.0]))
+    {'sum': array([1., 1.]), 'last': array([0., 1.])}
+    """
+
+    @functools.wraps(f, updated=())
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        try:
+            numbers = resolve_argnums("jacrev", f, argnums, len(args))
+            _reduced("jacrev", f, args, kwargs, numbers, holomorphic)
+            made = record("jacrev", f, args, kwargs, numbers, has_aux, holomorphic)
+            return _rows(f, made, argnums, len(numbers), has_aux, holomorphic, chunk_size)
+        except Exception as error:
+            raise fold(error) from error.__cause__
+
+    return jacobian_of
+
+
+def _rows(
+    f: Callable,
+    made: Any,
+    argnums: Any,
+    count: int,
+    has_aux: bool,
+    holomorphic: bool,
+    chunk_size: int | None,
+) -> Any:
+    for out in made.outputs:
+        if out.dtype.kind == "c" and not holomorphic:
+            raise TypeError(
+                f"jacrev({name_of(f)}): expected a real result; got {out.dtype}; say "
+                "holomorphic=True if f is complex-differentiable, or use jacfwd or vjp."
+            )
+
+    def row(*cotangents: Any) -> list[Any]:
+        seeds = [
+            (slot, ct)
+            for slot, ct in zip(made.out_slots, cotangents, strict=True)
+            if slot is not None
+        ]
+        found = pull_back(made.tape, seeds, made.in_slots)
+        return [
+            np.zeros(shape_of(x), x.dtype) if ct is None else ct
+            for ct, x in zip(found, made.inputs, strict=True)
+        ]
+
+    rows = vmap(row, chunk_size=chunk_size)(*_basis(made.outputs))
+    shapes = [shape_of(x) for x in made.outputs]
+    split = [_blocks(x, shapes, 0) for x in rows]
+    per_output = []
+    for k in range(len(shapes)):
+        chosen = tree.unflatten(made.in_tree, [parts[k] for parts in split])
+        if count == 1 and not _one(argnums):
+            chosen = (chosen,)
+        per_output.append(chosen)
+    result = tree.unflatten(made.out_tree, per_output)
+    return (result, made.aux) if has_aux else result
+
+
+def jacobian(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | None = None,
+) -> Callable:
+    """Jacobian by whichever mode is cheaper for the sizes at hand.
+
+    ``f`` runs once, recorded; with at least as many inputs as outputs the record is transposed
+    for a batch of rows, otherwise ``jacfwd`` computes the columns. Parameters and result are
+    those of ``jacfwd``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.jacobian(np.cumsum)(np.zeros(2))
+    array([[1., 0.],
+           [1., 1.]])
+    """
+
+    @functools.wraps(f, updated=())
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        try:
+            numbers = resolve_argnums("jacobian", f, argnums, len(args))
+            _reduced("jacobian", f, args, kwargs, numbers, holomorphic)
+            made = record("jacobian", f, args, kwargs, numbers, has_aux, holomorphic)
+            rows = sum(size_of(shape_of(x)) for x in made.outputs)
+            columns = sum(size_of(shape_of(x)) for x in made.inputs)
+            if rows <= columns:
+                return _rows(f, made, argnums, len(numbers), has_aux, holomorphic, chunk_size)
+        except Exception as error:
+            raise fold(error) from error.__cause__
+        del made  # before the second run, so that only one record is held
+        return jacfwd(f, argnums, has_aux, holomorphic, chunk_size)(*args, **kwargs)
+
+    return jacobian_of
+
+
+def hessian(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    chunk_size: int | None = None,
+) -> Callable:
+    """Hessian, forward over reverse: the Jacobian of the gradient in one batched run.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays); a scalar one usually.
+    argnums
+        Position, or positions, of the arguments to differentiate.
+    has_aux
+        ``f`` returns ``(output, aux)``; the result is ``(hessian, aux)``.
+    holomorphic
+        ``f`` is complex-differentiable and takes complex input.
+    chunk_size
+        Columns computed at a time, to bound memory; all of them by default.
+
+    Returns
+    -------
+    Callable
+        The Hessian: leaves of shape ``output.shape + input.shape + input.shape``, as a tree of
+        trees where the argument is a pytree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacfwd(
+        jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic, chunk_size
+    )
+
+
+@boundary
+def hvp(f: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> Any:
+    """Product of the Hessian of a scalar function with a vector, without the Hessian.
+
+    Parameters
+    ----------
+    f
+        Scalar function of arrays (or pytrees of arrays).
+    primals, tangents
+        Sequences of the arguments and of the vector's parts, of equal structures.
+    has_aux
+        ``f`` returns ``(output, aux)``.
+
+    Returns
+    -------
+    pytree, or tuple of pytrees
+        H v, structured like the argument, or a tuple with an entry an argument; with
+        ``has_aux`` a pair of that and ``aux``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> ft.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    argnums: Any = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    gradient = grad(f, argnums, has_aux)
+    _, product, aux = push("hvp", gradient, tuple(primals), tuple(tangents), has_aux)
+    return (product, aux) if has_aux else product
