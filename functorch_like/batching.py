@@ -61,13 +61,13 @@ class BatchTrace(Trace):
             own = type(x) is BatchTracer and x._trace is self
             values.append(x.value if own else x)
             batched.append(own)
-        # A carried function may close over our tracers though its operands are not ours.
-        if True not in batched and not primitive.carries_function:
-            return self.parent.process(primitive, values, params)
         if primitive.carries_function:
+            # It may close over our tracers though no operand is ours.
             with under(self.parent):
                 answer = primitive.process_batch(self, values, batched, params)  # type: ignore[attr-defined]
             return tuple(BatchTracer(self, a) for a in answer)
+        if True not in batched:
+            return self.parent.process(primitive, values, params)
         with under(self.parent):
             answer = primitive.batch(self.size, values, batched, **params)
         if primitive.multiple_results:

@@ -9,30 +9,18 @@ from typing import Any
 from . import tree
 from .arguments import as_array
 from .errors import fold
-from .function_primitives import CaptureTrace, FunctionPrimitive, avals_of, inside, link, stage_function
+from .forward import ForwardTracer
+from .function_primitives import (
+    FunctionPrimitive,
+    avals_of,
+    inside,
+    record_captured,
+    stage_function,
+)
 from .graph import Graph, Var
-from .primitives.core import Primitive, Tracer, state, under
-from .reverse import ReverseTrace, ReverseTracer, pull_back, push_forward
+from .primitives.core import Tracer
 
 __all__ = ["checkpoint"]
-
-
-class _RerunTrace(ReverseTrace):
-    """Records a second run, in which captured tracers stand for inputs of this record."""
-
-    __slots__ = ("replacements",)
-
-    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
-        return super().process(primitive, [self.replace(x) for x in operands], params)
-
-    def replace(self, x: Any) -> Any:
-        if type(x) is ReverseTracer and x._trace is not self:
-            found = self.replacements.get((id(x._trace), x.slot))
-            if found is not None:
-                return found
-            if id(x._trace) in self.replacements["traces"]:
-                return x.primal
-        return x
 
 
 class _Checkpoint(FunctionPrimitive):
@@ -40,48 +28,13 @@ class _Checkpoint(FunctionPrimitive):
 
     __slots__ = ()
 
-    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
-        function = params["function"]
-        capture = CaptureTrace(trace.parent, trace)
-        with under(capture):
-            outs = [capture.value(x) for x in function(*primals)]
-        captured = list(capture.captured.values())
-        kept = [x.primal for x in captured]
-        inputs = [slot for slot in slots if slot is not None] + [x.slot for x in captured]
+    functions = ("function",)
 
-        def rerun() -> tuple[list, list, list]:
-            again = _RerunTrace(state.trace, trace.name)
-            xs = [
-                x if slot is None else again.new(x, None)
-                for x, slot in zip(primals, slots, strict=True)
-            ]
-            replacements: dict[Any, Any] = {"traces": {id(trace)}}
-            for x, value in zip(captured, kept, strict=True):
-                replacements[(id(trace), x.slot)] = again.new(value, None)
-            again.replacements = replacements
-            with under(again):
-                results = [again.replace(x) for x in function(*xs)]
-            own = [
-                x.slot if type(x) is ReverseTracer and x._trace is again else None for x in results
-            ]
-            return again.tape, list(range(len(inputs))), own
+    def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        outs, capture = self.pass_on(trace, primals, params)
+        return record_captured(trace, params["function"], outs, primals, slots, capture)
 
-        def pull(cts: list) -> list:
-            tape, in_slots, out_slots = rerun()
-            seeds = [(s, ct) for s, ct in zip(out_slots, cts, strict=True) if s is not None]
-            return pull_back(tape, seeds, in_slots)
-
-        def push(ts: list) -> list:
-            tape, in_slots, out_slots = rerun()
-            seeds = [(s, t) for s, t in zip(in_slots, ts, strict=True) if t is not None]
-            found = iter(push_forward(tape, seeds, [s for s in out_slots if s is not None]))
-            return [None if s is None else next(found) for s in out_slots]
-
-        return link(trace, outs, inputs, pull, push)
-
-    def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
-        from .forward import ForwardTracer
-
+    def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         xs = [
             x if t is None else ForwardTracer(trace, x, t)
             for x, t in zip(primals, tangents, strict=True)

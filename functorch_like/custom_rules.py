@@ -121,7 +121,9 @@ class _CustomVjp(FunctionPrimitive):
 
     __slots__ = ()
 
-    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+    functions = ("function", "forward_function", "backward_function")
+
+    def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         backward = params["backward_function"]
         outs, residuals = params["forward_function"](*primals)
         residuals = _stripped(trace, residuals)
@@ -132,7 +134,7 @@ class _CustomVjp(FunctionPrimitive):
 
         return link(trace, outs, slots, pull, lambda ts: transpose_linear(pull, values, ts))
 
-    def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+    def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         backward = params["backward_function"]
         outs, residuals = params["forward_function"](*primals)
         residuals = _stripped(trace, residuals)
@@ -456,7 +458,9 @@ class _CustomJvp(FunctionPrimitive):
 
     __slots__ = ()
 
-    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+    functions = ("function", "rule")
+
+    def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         linear = LinearTrace(state.trace, trace.tape, trace.name)
         tangents = [
             np.zeros(x.shape, x.dtype)
@@ -480,7 +484,7 @@ class _CustomJvp(FunctionPrimitive):
                 made.append(x)
         return tuple(made)
 
-    def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+    def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         full = [
             np.zeros(x.shape, x.dtype) if t is None else t
             for x, t in zip(primals, tangents, strict=True)

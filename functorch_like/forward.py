@@ -67,10 +67,10 @@ class ForwardTrace(Trace):
                 primals.append(x)
                 tangents.append(None)
         parent = self.parent
-        if not own:
-            return parent.process(primitive, primals, params)
         if primitive.carries_function:
             return primitive.forward(self, primals, tangents, params)
+        if not own:
+            return parent.process(primitive, primals, params)
         # What runs now runs in the parent's sense, wherever in the chain we were called.
         saved = state.trace
         state.trace = parent

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import tree
 from .arguments import as_array
 from .batching import BatchTrace, BatchTracer
 from .forward import ForwardTrace, ForwardTracer
@@ -29,21 +30,25 @@ from .primitives.core import (
     under,
 )
 from .primitives.reduction import reduce_sum
-from .reverse import ReverseTrace, ReverseTracer, pull_back
+from .reverse import ReverseTrace, ReverseTracer, pull_back, push_forward
 
 __all__ = ["FunctionPrimitive"]
 
 
 class FunctionPrimitive(Primitive):
-    """A primitive among whose params are functions of flat values.
+    """A primitive among whose params are functions of flat values, named in ``functions``.
 
-    Subclasses say what reverse and forward mode do; ``functions`` names the params that take
-    operands, or residuals and cotangents, and return flat lists.
+    The functions may close over tracers of any trace that is current. So each trace, from the
+    innermost outwards, handles the primitive whether or not an operand is its own: where one
+    is, the subclass's ``record_own`` or ``forward_own`` applies its rule; where none is, the
+    functions are made to see through the trace's tracers and the parent is asked, and what they
+    closed over is differentiated in the ordinary way.
     """
 
     __slots__ = ()
 
     carries_function = True
+    functions: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__(name, kernel=self._call, multiple_results=True)
@@ -51,6 +56,47 @@ class FunctionPrimitive(Primitive):
     @staticmethod
     def _call(*operands: Any, function: Callable, **rules: Any) -> tuple:
         return tuple(function(*operands))
+
+    def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        """Reverse mode of operands that are differentiated."""
+        raise NotImplementedError
+
+    def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+        """Forward mode of operands that have tangents."""
+        raise NotImplementedError
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        if any(slot is not None for slot in slots):
+            return self.record_own(trace, primals, slots, params)
+        outs, capture = self.pass_on(trace, primals, params)
+        return record_captured(trace, params["function"], outs, primals, slots, capture)
+
+    def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+        if any(t is not None for t in tangents):
+            return self.forward_own(trace, primals, tangents, params)
+        outs, capture = self.pass_on(trace, primals, params)
+        if not capture.captured:
+            return outs
+        again = params["function"](*primals)
+        return join(trace, outs, [strip(trace, x)[1] for x in again])
+
+    def pass_on(self, trace: Any, operands: Sequence, params: dict) -> tuple[Any, CaptureTrace]:
+        """Hand the primitive to the parent, its functions seeing through ``trace``'s tracers."""
+        capture = CaptureTrace(trace.parent, trace)
+        seeing = {k: seen_through(capture, params[k]) for k in self.functions}
+        with under(trace.parent):
+            outs = trace.parent.process(self, operands, {**params, **seeing})
+        return outs, capture
+
+
+def seen_through(capture: CaptureTrace, function: Callable) -> Callable:
+    """``function`` with the tracers of ``capture.target`` replaced by their values."""
+
+    def run(*args: Any) -> Any:
+        with entering(capture):
+            return tree.map(capture.value, function(*args))
+
+    return run
 
 
 def inside(trace: BatchTrace, function: Callable, batched: Sequence[bool]) -> Callable:
@@ -69,9 +115,9 @@ def inside(trace: BatchTrace, function: Callable, batched: Sequence[bool]) -> Ca
 
 
 class entering:  # noqa: N801  (reads as a statement)
-    """Make a batch trace current on top of whatever is current now."""
+    """Make a trace current on top of whatever is current now."""
 
-    def __init__(self, trace: BatchTrace) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
 
     def __enter__(self) -> None:
@@ -128,17 +174,26 @@ class CaptureTrace(Trace):
     def __init__(self, parent: Trace, target: Any) -> None:
         super().__init__(parent, target.name)
         self.target = target
-        self.captured: dict[int, ReverseTracer] = {}
+        self.captured: dict[Any, Any] = {}
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
-        return self.parent.process(primitive, [self.value(x) for x in operands], params)
+        values = [self.value(x) for x in operands]
+        if isinstance(primitive, FunctionPrimitive):
+            seeing = {k: seen_through(self, params[k]) for k in primitive.functions}
+            with under(self.parent):
+                return self.parent.process(primitive, values, {**params, **seeing})
+        return self.parent.process(primitive, values, params)
 
     def value(self, x: Any) -> Any:
         if type(x) is ReverseTracer and x._trace is self.target:
             if x.slot is not None:
                 self.captured[x.slot] = x
             return x.primal
-        return x.primal if type(x) is ForwardTracer and x._trace is self.target else x
+        if type(x) is ForwardTracer and x._trace is self.target:
+            if x.tangent is not None:
+                self.captured[id(x)] = x
+            return x.primal
+        return x
 
     def constant(self, value: Any) -> Any:
         return self.parent.constant(value) if hasattr(self.parent, "constant") else value
@@ -214,6 +269,75 @@ def link(
         ReverseTracer(trace, x, first + k) if x.dtype.kind in "fc" else x
         for k, (x, _) in enumerate(stripped)
     )
+
+
+class RerunTrace(ReverseTrace):
+    """Records a second run, in which captured tracers stand for inputs of this record."""
+
+    __slots__ = ("captured", "target")
+
+    def __init__(self, target: ReverseTrace, captured: Sequence[tuple[int, Any]]) -> None:
+        super().__init__(state.trace, target.name)
+        self.target = target
+        self.captured = {slot: self.new(value, None) for slot, value in captured}
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
+        values = [self.value(x) for x in operands]
+        if isinstance(primitive, FunctionPrimitive):
+            seeing = {k: self._seen(params[k]) for k in primitive.functions}
+            return super().process(primitive, values, {**params, **seeing})
+        return super().process(primitive, values, params)
+
+    def _seen(self, function: Callable) -> Callable:
+        return lambda *args: tree.map(self.value, function(*args))
+
+    def value(self, x: Any) -> Any:
+        if type(x) is ReverseTracer and x._trace is self.target:
+            return x.primal if x.slot is None else self.captured[x.slot]
+        return x
+
+
+def record_captured(
+    trace: ReverseTrace,
+    function: Callable,
+    outs: Sequence[Any],
+    primals: Sequence[Any],
+    slots: Sequence[int | None],
+    capture: CaptureTrace,
+) -> Any:
+    """Record results whose derivative is that of running ``function`` once more.
+
+    It is taken in the operands at ``slots`` and in the tracers the function closed over.
+    """
+    captured = [(slot, x.primal) for slot, x in capture.captured.items()]
+    inputs = [slot for slot in slots if slot is not None] + [slot for slot, _ in captured]
+    if not inputs:
+        return tuple(outs)
+
+    def rerun() -> tuple[list, list, list]:
+        again = RerunTrace(trace, captured)
+        xs = [
+            x if slot is None else again.new(x, None)
+            for x, slot in zip(primals, slots, strict=True)
+        ]
+        with under(again):
+            results = [again.value(x) for x in function(*xs)]
+        ins = [x.slot for x, slot in zip(xs, slots, strict=True) if slot is not None]
+        ins += [x.slot for x in again.captured.values()]
+        own = [x.slot if type(x) is ReverseTracer and x._trace is again else None for x in results]
+        return again.tape, ins, own
+
+    def pull(cts: list) -> list:
+        tape, ins, own = rerun()
+        return pull_back(tape, [(s, c) for s, c in zip(own, cts, strict=True) if s is not None], ins)
+
+    def push(ts: list) -> list:
+        tape, ins, own = rerun()
+        seeds = [(s, t) for s, t in zip(ins, ts, strict=True) if t is not None]
+        found = iter(push_forward(tape, seeds, [s for s in own if s is not None]))
+        return [None if s is None else next(found) for s in own]
+
+    return link(trace, outs, inputs, pull, push)
 
 
 def join(trace: ForwardTrace, outs: Sequence[Any], tangents: Sequence[Any]) -> tuple:

@@ -108,7 +108,7 @@ class ReverseTrace(Trace):
                     raise EscapedTracerError(escaped_message(x))
                 primals.append(x)
                 slots.append(None)
-        if own:
+        if own or primitive.carries_function:
             return primitive.record(self, primals, slots, params)
         return self.parent.process(primitive, primals, params)
 

@@ -31,20 +31,20 @@ def _plan(subscripts: Subscripts) -> Callable[[Any, Any], Any]:
     rows = [c for c in x if c not in y]
     columns = [c for c in y if c not in x]
 
-    as_matmul = {
-        ("i", "i", ""): np.dot,
-        ("ij", "j", "i"): np.matmul,
-        ("i", "ij", "j"): np.matmul,
-        ("ij", "jk", "ik"): np.matmul,
-    }
-    order: dict[str, str] = {}
-    renamed = tuple("".join(order.setdefault(c, "ijkl"[len(order)]) for c in s) if len(set(x + y)) <= 4 else s for s in subscripts)
-    if renamed in as_matmul:
-        return as_matmul[renamed]  # type: ignore[index]
-    shared = "".join(batch)
-    if x == shared + "".join(rows + summed) and y == shared + "".join(summed + columns):
-        if len(rows) == len(summed) == len(columns) == 1 and out == shared + rows[0] + columns[0]:
-            return np.matmul
+    one_each = len(summed) == 1 and len(rows) <= 1 and len(columns) <= 1
+    if one_each and out == "".join(batch + rows + columns):
+        (k,) = summed
+        lead = "".join(batch)
+        x_natural = lead + "".join(rows) + k
+        y_natural = lead + k + "".join(columns)
+        # matmul's own layout; stacks of vectors are not among its forms.
+        if (x, y) == (x_natural, y_natural) and (not batch or (rows and columns)):
+            return np.matmul if rows or columns else np.dot
+        # ij,j->i and j,ij->i, with the matrix the other way round
+        if not batch and not rows and y == "".join(columns) + k:
+            return lambda a, b: np.matmul(b, a)
+        if not batch and not columns and x == k + "".join(rows):
+            return lambda a, b: np.matmul(b, a)
 
     if not summed:
 

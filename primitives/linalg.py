@@ -689,6 +689,8 @@ def _eig_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     # fixed by its length, which is one, and by its largest element, which is real.
     (a,), (da,) = primals, tangents
     w, v = eig(a)
+    if not shape_of(a)[-1]:
+        return (w, v), (None, None)
     inner = solve(v, matmul(convert(da, dtype=dtype_of(w)), v))
     dw = product("ij,ij->i", inner, _eye_like(inner))
     column, row = _rows_and_columns(w)
