@@ -49,8 +49,10 @@ class BatchTrace(Trace):
 
     __slots__ = ("axis_name", "size")
 
-    def __init__(self, parent: Trace, name: str, size: int, axis_name: Hashable = None) -> None:
-        super().__init__(parent, name)
+    def __init__(
+        self, parent: Trace, label: tuple[str, Any], size: int, axis_name: Hashable = None
+    ) -> None:
+        super().__init__(parent, label)
         self.size = size
         self.axis_name = axis_name
 
@@ -279,8 +281,7 @@ def _batched_call(
 def _run(
     f: Callable, size: int, axis_name: Hashable, in_tree: Any, values: list, mapped: list
 ) -> tuple[list, Any]:
-    label = "" if axis_name is None else f", axis_name={axis_name!r}"
-    trace = BatchTrace(state.trace, f"vmap({name_of(f)}{label})", size, axis_name)
+    trace = BatchTrace(state.trace, ("vmap", f), size, axis_name)
     traced = [trace.wrap(x) if m else x for x, m in zip(values, mapped, strict=True)]
     args, kwargs = tree.unflatten(in_tree, traced)
     with under(trace):

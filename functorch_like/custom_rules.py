@@ -461,7 +461,7 @@ class _CustomJvp(FunctionPrimitive):
     functions = ("function", "rule")
 
     def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
-        linear = LinearTrace(state.trace, trace.tape, trace.name)
+        linear = LinearTrace(state.trace, trace.tape, trace.label)
         tangents = [
             np.zeros(x.shape, x.dtype)
             if slot is None
@@ -476,7 +476,7 @@ class _CustomJvp(FunctionPrimitive):
             slot = t.slot if type(t) is LinearTracer and t._trace is linear else None
             if through is not None and slot is not None:
                 identity = lambda t: t  # noqa: E731
-                entry = tuple((s, identity, identity, (), None) for s in (through, slot))
+                entry = tuple((s, identity, identity, (), None, identity) for s in (through, slot))
                 made.append(trace.new(x, entry))
             elif through is not None or slot is not None:
                 made.append(ReverseTracer(trace, x, slot if through is None else through))

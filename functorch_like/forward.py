@@ -91,7 +91,7 @@ def push(transform: str, f: Callable, primals: tuple, tangents: tuple, has_aux: 
     leaves, in_tree = tree.flatten(primals)
     directions, structure = tree.flatten(tangents)
     same_structure(transform, f, "tangents", structure, in_tree, "the primals")
-    trace = ForwardTrace(state.trace, f"{transform}({name_of(f)})")
+    trace = ForwardTrace(state.trace, (transform, f))
     traced = []
     for leaf, t in zip(leaves, directions, strict=True):
         x = differentiable(transform, f, leaf)

@@ -172,7 +172,7 @@ class CaptureTrace(Trace):
     __slots__ = ("captured", "target")
 
     def __init__(self, parent: Trace, target: Any) -> None:
-        super().__init__(parent, target.name)
+        super().__init__(parent, target.label)
         self.target = target
         self.captured: dict[Any, Any] = {}
 
@@ -203,7 +203,7 @@ def transpose_linear(
     pull: Callable[[list], Sequence[Any]], outputs: Sequence[Any], tangents: Sequence[Any]
 ) -> list[Any]:
     """Apply the transpose of a linear ``pull`` (cotangents to cotangents) to tangents."""
-    trace = LinearTrace(state.trace, [], "transpose of a backward function")
+    trace = LinearTrace(state.trace, [], ("transpose", pull))
     cts = []
     for out in outputs:
         if out.dtype.kind in "fc":
@@ -277,7 +277,7 @@ class RerunTrace(ReverseTrace):
     __slots__ = ("captured", "target")
 
     def __init__(self, target: ReverseTrace, captured: Sequence[tuple[int, Any]]) -> None:
-        super().__init__(state.trace, target.name)
+        super().__init__(state.trace, target.label)
         self.target = target
         self.captured = {slot: self.new(value, None) for slot, value in captured}
 
@@ -358,7 +358,7 @@ def stage_function(
     trace: StagingTrace, function: Callable, avals: Sequence[Any]
 ) -> tuple[Graph, StagingTrace, list]:
     """Stage a function into a graph whose constants are what it captured from outside."""
-    inner = StagingTrace(trace, trace.name)
+    inner = StagingTrace(trace, trace.label)
     inputs = [inner.input(a) for a in avals]
     with under(inner):
         outputs = list(function(*inputs))

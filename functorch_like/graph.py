@@ -235,8 +235,8 @@ class StagingTrace(Trace):
 
     __slots__ = ("captured", "constants", "equations", "held")
 
-    def __init__(self, parent: Trace, name: str) -> None:
-        super().__init__(parent, name)
+    def __init__(self, parent: Trace, label: tuple[str, Any]) -> None:
+        super().__init__(parent, label)
         self.equations: list[Equation] = []
         self.constants: list[Var] = []
         self.captured: list[Any] = []
@@ -317,9 +317,9 @@ class StagingTrace(Trace):
         )
 
 
-def stage_flat(name: str, function: Callable, avals: Sequence[ShapedArray]) -> Graph:
+def stage_flat(label: tuple, function: Callable, avals: Sequence[ShapedArray]) -> Graph:
     """Stage a function of flat arguments that returns a flat list."""
-    trace = StagingTrace(state.trace, name)
+    trace = StagingTrace(state.trace, label)
     inputs = [trace.input(a) for a in avals]
     with under(trace):
         outputs = function(*inputs)
@@ -370,7 +370,7 @@ def make_graph(f: Callable) -> Callable[..., Graph]:
                 return outputs
 
             avals = [_aval_of_argument(x) for x in leaves]
-            graph = stage_flat(f"make_graph({name_of(f)})", flat, avals)
+            graph = stage_flat(("make_graph", f), flat, avals)
             graph.in_tree, graph.out_tree = in_tree, trees[0]
             return graph
         except Exception as error:

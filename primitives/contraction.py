@@ -70,7 +70,7 @@ def _plan(subscripts: Subscripts) -> Callable[[Any, Any], Any]:
         inner = math.prod(a.shape[len(batch) + len(rows) :])
         a = a.reshape(*head, math.prod(row_shape), inner)
         b = b.reshape(*head, inner, math.prod(column_shape))
-        product = np.matmul(a, b).reshape(*head, *row_shape, *column_shape)
+        product = np.matmul(a, b).reshape((*head, *row_shape, *column_shape))
         return np.transpose(product, out_order)
 
     return general

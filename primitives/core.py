@@ -17,6 +17,7 @@ belongs to exactly one trace, by identity.
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ __all__ = [
     "registry",
     "shape_of",
     "dtype_of",
+    "elementwise",
+    "on_arrays",
     "under",
 ]
 
@@ -110,15 +113,29 @@ def dtype_of(x: Any) -> np.dtype:
 class Trace:
     """What an operation means. ``parent`` is the trace that was current when this began."""
 
-    __slots__ = ("name", "parent")
+    __slots__ = ("label", "parent")
 
-    def __init__(self, parent: Trace | None, name: str) -> None:
+    def __init__(self, parent: Trace | None, label: tuple[str, Any]) -> None:
         self.parent: Any = parent
-        self.name = name
+        self.label = label
+
+    @property
+    def name(self) -> str:
+        """The transform and the user's function, for messages."""
+        transform, f = self.label
+        return f"{transform}({getattr(f, '__name__', None) or type(f).__name__})"
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         """Apply ``primitive`` in the sense of this trace."""
         raise NotImplementedError
+
+    # The two shapes of an elementwise call, which a trace may take a shorter way.
+
+    def unary(self, primitive: Primitive, x: Any) -> Any:
+        return self.process(primitive, (x,), NO_PARAMS)
+
+    def binary(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        return self.process(primitive, align((x, y)), NO_PARAMS)
 
 
 class _State(threading.local):
@@ -196,7 +213,7 @@ def escaped_message(tracer: Tracer) -> str:
     )
 
 
-EVAL: Trace = _EvalTrace(None, "eval")
+EVAL: Trace = _EvalTrace(None, ("eval", None))
 state = _State()
 
 
@@ -283,10 +300,11 @@ class Primitive:
 
 
 # A tape is a list with one entry a recorded array; the position in the list is the array's
-# slot. An entry is a tuple of contributions (slot_in, pull, push, args, accumulate), where
+# slot. An entry is a tuple of contributions (slot_in, pull, push, args, accumulate, quick):
 #   pull(ct, *args)  is what a cotangent of this array adds to that of slot_in,
 #   push(t, *args)   is what a tangent of slot_in adds to that of this array,
-#   accumulate(buffer, ct, *args)  adds pull's result to a plain buffer in place, or None.
+#   accumulate(buffer, ct, *args)  adds pull's result to a plain buffer in place, or None,
+#   quick            is pull for the case that everything is a plain array.
 # Operations with several results, or that carry functions, are Blocks.
 
 
@@ -322,10 +340,10 @@ class LinearTrace(Trace):
 
     __slots__ = ("tape",)
 
-    def __init__(self, parent: Trace, tape: list, name: str) -> None:
+    def __init__(self, parent: Trace, tape: list, label: tuple[str, Any]) -> None:
         self.parent = parent
         self.tape = tape
-        self.name = name
+        self.label = label
 
     def new(self, shape: tuple[int, ...], dtype: Any, entry: Any) -> LinearTracer:
         self.tape.append(entry)
@@ -362,6 +380,58 @@ def _batched_elementwise(primitive: Primitive) -> Callable:
     return batch
 
 
+def on_arrays(function: Any) -> Any:
+    """A rule's twin for plain arrays: the same code with primitives' names bound to kernels.
+
+    At the bottom of the chain of traces a primitive only hands its operands to its kernel;
+    eager gradients spend much of their time there. Helpers that the rule calls are twinned
+    with it.
+    """
+    if not isinstance(function, types.FunctionType):
+        return function
+    names = _twin_namespaces.get(id(function.__globals__))
+    if names is None:
+        names = _twin_namespaces[id(function.__globals__)] = _Twins(function.__globals__)
+    return names.twin(function)
+
+
+class _Twins:
+    """A module's namespace as ``on_arrays`` shows it to the module's rules."""
+
+    def __init__(self, original: dict[str, Any]) -> None:
+        self.names = dict(original)
+        self.made: dict[types.FunctionType, types.FunctionType] = {}
+        for name, value in original.items():
+            if isinstance(value, Primitive):
+                self.names[name] = value.kernel
+            elif (
+                isinstance(value, types.FunctionType)
+                and value.__globals__ is original
+                and not name.startswith("__")
+            ):
+                self.names[name] = self.twin(value)
+            elif isinstance(value, types.FunctionType) and value.__module__.startswith(_OURS):
+                self.names[name] = on_arrays(value)
+
+    def twin(self, function: types.FunctionType) -> types.FunctionType:
+        made = self.made.get(function)
+        if made is None:
+            made = types.FunctionType(
+                function.__code__,
+                self.names,
+                function.__name__,
+                function.__defaults__,
+                function.__closure__,
+            )
+            made.__kwdefaults__ = function.__kwdefaults__
+            self.made[function] = made
+        return made
+
+
+_OURS = __name__.rpartition(".")[0] + "."
+_twin_namespaces: dict[int, _Twins] = {}
+
+
 class Elementwise(Primitive):
     """Acts on each element alone.
 
@@ -375,7 +445,7 @@ class Elementwise(Primitive):
     constants are left to NumPy.
     """
 
-    __slots__ = ("arity", "jointly", "linear", "rules")
+    __slots__ = ("arity", "jointly", "linear", "quick", "rules")
 
     def __init__(
         self,
@@ -390,6 +460,7 @@ class Elementwise(Primitive):
         super().__init__(name, kernel, abstract or ufunc_abstract(kernel))
         self.batch = _batched_elementwise(self)
         self.rules = None if rules is None else tuple(rules)
+        self.quick: Any = None  # the rules' twins, made when first needed
         self.arity = arity if arity is not None else len(rules or ())
         self.linear = frozenset(linear)
         self.jointly = jointly
@@ -398,9 +469,7 @@ class Elementwise(Primitive):
         trace = state.trace
         if trace is EVAL:
             return self.kernel(*operands)
-        if len(operands) != 1:
-            operands = self.align(operands)
-        return trace.process(self, operands, NO_PARAMS)
+        return trace.process(self, self.align(operands), NO_PARAMS)
 
     def align(self, operands: tuple) -> tuple:
         """Operands with the traced ones at the shape and dtype of the result."""
@@ -417,22 +486,21 @@ class Elementwise(Primitive):
                 total = part if total is None else registry["add"](total, part)
         return answer, total
 
+    def quick_rules(self) -> tuple:
+        """The rules' twins on plain arrays; see ``on_arrays``."""
+        if self.quick is None:
+            self.quick = tuple(map(on_arrays, self.rules or (None,) * self.arity))
+        return self.quick
+
     def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
-        parent = trace.parent
-        answer = (
-            self.kernel(*primals) if parent is EVAL else parent.process(self, primals, NO_PARAMS)
-        )
-        rules = self.rules
-        if rules is None:
+        answer = trace.parent.process(self, primals, NO_PARAMS)
+        if self.rules is None:
             return answer
         args = (answer, *primals)
-        if len(slots) == 1:
-            rule = rules[0]
-            return answer if rule is None else trace.new(answer, ((slots[0], rule, rule, args, None),))
         entry = tuple(
             [
-                (slot, rule, rule, args, None)
-                for slot, rule in zip(slots, rules, strict=True)
+                (slot, rule, rule, args, None, quick)
+                for slot, rule, quick in zip(slots, self.rules, self.quick_rules(), strict=True)
                 if slot is not None and rule is not None
             ]
         )
@@ -446,11 +514,41 @@ class Elementwise(Primitive):
             any(not is_zero(operands[i]) for i in constant) if self.jointly else len(traced) > 1
         ):
             return super().record_linear(trace, operands, params)
-        aval = self.abstract(*map(aval_of, operands))
+        # Traced operands have the result's shape and dtype: see ``align``.
+        t = operands[min(traced)]
         args = (None, *(None if slot is not None else x for slot, x in zip(slots, operands, strict=True)))
         rules: Any = self.rules
-        entry = tuple((slots[i], rules[i], rules[i], args, None) for i in sorted(traced))
-        return trace.new(aval.shape, aval.dtype, entry)
+        entry = tuple((slots[i], rules[i], rules[i], args, None, rules[i]) for i in sorted(traced))
+        return trace.new(t.shape, t.dtype, entry)
+
+
+class Unary(Elementwise):
+    """Elementwise in one operand."""
+
+    __slots__ = ()
+
+    def __call__(self, x: Any) -> Any:  # type: ignore[override]
+        trace = state.trace
+        return self.kernel(x) if trace is EVAL else trace.unary(self, x)
+
+
+class Binary(Elementwise):
+    """Elementwise in two operands."""
+
+    __slots__ = ()
+
+    def __call__(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+        trace = state.trace
+        return self.kernel(x, y) if trace is EVAL else trace.binary(self, x, y)
+
+
+def elementwise(
+    name: str, kernel: Callable, rules: Sequence[Callable | None] | None, arity: int = 0, **more: Any
+) -> Elementwise:
+    """Declare an elementwise primitive of as many operands as there are rules."""
+    count = arity if rules is None else len(rules)
+    family = {1: Unary, 2: Binary}.get(count, Elementwise)
+    return family(name, kernel, rules, arity=count, **more)
 
 
 class Nondifferentiable(Primitive):
@@ -508,10 +606,13 @@ class Linear(Primitive):
 
     def _entry(self, x: Any, slot: int, rest: Sequence, params: dict) -> tuple:
         args = (x.shape, x.dtype, rest, params)
-        return ((slot, self.pull, self.push, args, self.accumulate),)
+        return ((slot, self.pull, self.push, args, self.accumulate, self.pull),)
 
     def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
-        answer = trace.parent.process(self, primals, params)
+        if trace.parent is EVAL:
+            answer = self.kernel(*primals, **params)
+        else:
+            answer = trace.parent.process(self, primals, params)
         if slots[0] is None:
             return answer
         return trace.new(answer, self._entry(primals[0], slots[0], primals[1:], params))
@@ -573,6 +674,7 @@ class Multilinear(Primitive):
 
     def _entry(self, operands: Sequence, slots: Sequence, params: dict, linear: bool) -> tuple:
         kept: Any
+        pull = self._pull
         if self.jointly:
             kept = tuple(map(aval_of, operands))
         elif linear:
@@ -580,7 +682,7 @@ class Multilinear(Primitive):
         else:
             kept = tuple(operands)
         return tuple(
-            (slot, self._pull, self._push, (i, kept, shape_of(x), dtype_of(x), params), None)
+            (slot, pull, self._push, (i, kept, shape_of(x), dtype_of(x), params), None, pull)
             for i, (slot, x) in enumerate(zip(slots, operands, strict=True))
             if slot is not None
         )
@@ -633,7 +735,7 @@ class General(Primitive):
         return self.rule(primals, tangents, **params)
 
     def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
-        linear = LinearTrace(trace.parent, trace.tape, trace.name)
+        linear = LinearTrace(trace.parent, trace.tape, trace.label)
         tangents = [
             None if slot is None else LinearTracer(linear, shape_of(x), dtype_of(x), slot)
             for x, slot in zip(primals, slots, strict=True)
@@ -660,7 +762,8 @@ class General(Primitive):
             return super().record_linear(trace, operands, params)
         aval = self.abstract(*map(aval_of, operands), **params)
         kept = tuple(None if i == self.linear_in else x for i, x in enumerate(operands))
-        entry = ((slots[traced[0]], self._pull, self._push, (kept, params), None),)
+        pull = self._pull
+        entry = ((slots[traced[0]], pull, self._push, (kept, params), None, pull),)
         return trace.new(aval.shape, aval.dtype, entry)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Elementwise, General, ShapedArray, Tracer, dtype_of, fit, shape_of
+from .core import Elementwise, General, ShapedArray, Tracer, dtype_of, elementwise, fit, shape_of
 from .structural import broadcast_to, conjugate, convert, imag, real, zeros_like
 
 LN2 = math.log(2.0)
@@ -25,27 +25,27 @@ LN10 = math.log(10.0)
 
 # --- arithmetic ----------------------------------------------------------------------------
 
-add = Elementwise(
+add = elementwise(
     "add",
     np.add,
     rules=(lambda t, ans, x, y: t, lambda t, ans, x, y: t),
     linear=(0, 1),
     jointly=True,
 )
-subtract = Elementwise(
+subtract = elementwise(
     "subtract",
     np.subtract,
     rules=(lambda t, ans, x, y: t, lambda t, ans, x, y: negative(t)),
     linear=(0, 1),
     jointly=True,
 )
-multiply = Elementwise(
+multiply = elementwise(
     "multiply",
     np.multiply,
     rules=(lambda t, ans, x, y: multiply(t, y), lambda t, ans, x, y: multiply(t, x)),
     linear=(0, 1),
 )
-divide = Elementwise(
+divide = elementwise(
     "divide",
     np.divide,
     rules=(
@@ -54,8 +54,8 @@ divide = Elementwise(
     ),
     linear=(0,),
 )
-negative = Elementwise("negative", np.negative, (lambda t, ans, x: negative(t),), linear=(0,))
-positive = Elementwise("positive", np.positive, (lambda t, ans, x: t,), linear=(0,))
+negative = elementwise("negative", np.negative, (lambda t, ans, x: negative(t),), linear=(0,))
+positive = elementwise("positive", np.positive, (lambda t, ans, x: t,), linear=(0,))
 
 
 def _power_base_rule(t: Any, ans: Any, x: Any, y: Any) -> Any:
@@ -77,34 +77,34 @@ def ones_like(x: Any) -> Any:
     return np.broadcast_to(np.ones((), dtype_of(x)), shape_of(x))
 
 
-power = Elementwise("power", np.power, (_power_base_rule, _power_exponent_rule))
-square = Elementwise("square", np.square, (lambda t, ans, x: multiply(t, multiply(2.0, x)),))
-sqrt = Elementwise("sqrt", np.sqrt, (lambda t, ans, x: divide(t, multiply(2.0, ans)),))
-cbrt = Elementwise("cbrt", np.cbrt, (lambda t, ans, x: divide(t, multiply(3.0, square(ans))),))
-reciprocal = Elementwise(
+power = elementwise("power", np.power, (_power_base_rule, _power_exponent_rule))
+square = elementwise("square", np.square, (lambda t, ans, x: multiply(t, multiply(2.0, x)),))
+sqrt = elementwise("sqrt", np.sqrt, (lambda t, ans, x: divide(t, multiply(2.0, ans)),))
+cbrt = elementwise("cbrt", np.cbrt, (lambda t, ans, x: divide(t, multiply(3.0, square(ans))),))
+reciprocal = elementwise(
     "reciprocal", np.reciprocal, (lambda t, ans, x: negative(multiply(t, square(ans))),)
 )
-remainder = Elementwise(
+remainder = elementwise(
     "remainder",
     np.remainder,
     (lambda t, ans, x, y: t, lambda t, ans, x, y: negative(multiply(t, floor_divide(x, y)))),
 )
-fmod = Elementwise(
+fmod = elementwise(
     "fmod",
     np.fmod,
     (lambda t, ans, x, y: t, lambda t, ans, x, y: negative(multiply(t, trunc(divide(x, y))))),
 )
-ldexp = Elementwise("ldexp", np.ldexp, (lambda t, ans, x, y: ldexp(t, y), None), linear=(0,))
+ldexp = elementwise("ldexp", np.ldexp, (lambda t, ans, x, y: ldexp(t, y), None), linear=(0,))
 
 # --- exponentials and logarithms -------------------------------------------------------------
 
-exp = Elementwise("exp", np.exp, (lambda t, ans, x: multiply(t, ans),))
-exp2 = Elementwise("exp2", np.exp2, (lambda t, ans, x: multiply(t, multiply(LN2, ans)),))
-expm1 = Elementwise("expm1", np.expm1, (lambda t, ans, x: multiply(t, exp(x)),))
-log = Elementwise("log", np.log, (lambda t, ans, x: divide(t, x),))
-log2 = Elementwise("log2", np.log2, (lambda t, ans, x: divide(t, multiply(LN2, x)),))
-log10 = Elementwise("log10", np.log10, (lambda t, ans, x: divide(t, multiply(LN10, x)),))
-log1p = Elementwise("log1p", np.log1p, (lambda t, ans, x: divide(t, add(1.0, x)),))
+exp = elementwise("exp", np.exp, (lambda t, ans, x: multiply(t, ans),))
+exp2 = elementwise("exp2", np.exp2, (lambda t, ans, x: multiply(t, multiply(LN2, ans)),))
+expm1 = elementwise("expm1", np.expm1, (lambda t, ans, x: multiply(t, exp(x)),))
+log = elementwise("log", np.log, (lambda t, ans, x: divide(t, x),))
+log2 = elementwise("log2", np.log2, (lambda t, ans, x: divide(t, multiply(LN2, x)),))
+log10 = elementwise("log10", np.log10, (lambda t, ans, x: divide(t, multiply(LN10, x)),))
+log1p = elementwise("log1p", np.log1p, (lambda t, ans, x: divide(t, add(1.0, x)),))
 
 
 def _finite_floor(ans: Any) -> Any:
@@ -112,7 +112,7 @@ def _finite_floor(ans: Any) -> Any:
     return select(equal(ans, -math.inf), zeros_like(ans), ans)
 
 
-logaddexp = Elementwise(
+logaddexp = elementwise(
     "logaddexp",
     np.logaddexp,
     (
@@ -120,7 +120,7 @@ logaddexp = Elementwise(
         lambda t, ans, x, y: multiply(t, exp(subtract(y, _finite_floor(ans)))),
     ),
 )
-logaddexp2 = Elementwise(
+logaddexp2 = elementwise(
     "logaddexp2",
     np.logaddexp2,
     (
@@ -131,32 +131,32 @@ logaddexp2 = Elementwise(
 
 # --- trigonometric and hyperbolic --------------------------------------------------------------
 
-sin = Elementwise("sin", np.sin, (lambda t, ans, x: multiply(t, cos(x)),))
-cos = Elementwise("cos", np.cos, (lambda t, ans, x: negative(multiply(t, sin(x))),))
-tan = Elementwise("tan", np.tan, (lambda t, ans, x: multiply(t, add(1.0, square(ans))),))
-arcsin = Elementwise(
+sin = elementwise("sin", np.sin, (lambda t, ans, x: multiply(t, cos(x)),))
+cos = elementwise("cos", np.cos, (lambda t, ans, x: negative(multiply(t, sin(x))),))
+tan = elementwise("tan", np.tan, (lambda t, ans, x: multiply(t, add(1.0, square(ans))),))
+arcsin = elementwise(
     "arcsin", np.arcsin, (lambda t, ans, x: divide(t, sqrt(subtract(1.0, square(x)))),)
 )
-arccos = Elementwise(
+arccos = elementwise(
     "arccos", np.arccos, (lambda t, ans, x: negative(divide(t, sqrt(subtract(1.0, square(x))))),)
 )
-arctan = Elementwise("arctan", np.arctan, (lambda t, ans, x: divide(t, add(1.0, square(x))),))
-sinh = Elementwise("sinh", np.sinh, (lambda t, ans, x: multiply(t, cosh(x)),))
-cosh = Elementwise("cosh", np.cosh, (lambda t, ans, x: multiply(t, sinh(x)),))
-tanh = Elementwise("tanh", np.tanh, (lambda t, ans, x: multiply(t, subtract(1.0, square(ans))),))
-arcsinh = Elementwise(
+arctan = elementwise("arctan", np.arctan, (lambda t, ans, x: divide(t, add(1.0, square(x))),))
+sinh = elementwise("sinh", np.sinh, (lambda t, ans, x: multiply(t, cosh(x)),))
+cosh = elementwise("cosh", np.cosh, (lambda t, ans, x: multiply(t, sinh(x)),))
+tanh = elementwise("tanh", np.tanh, (lambda t, ans, x: multiply(t, subtract(1.0, square(ans))),))
+arcsinh = elementwise(
     "arcsinh", np.arcsinh, (lambda t, ans, x: divide(t, sqrt(add(1.0, square(x)))),)
 )
-arccosh = Elementwise(
+arccosh = elementwise(
     "arccosh",
     np.arccosh,
     (lambda t, ans, x: divide(t, multiply(sqrt(subtract(x, 1.0)), sqrt(add(x, 1.0)))),),
 )
-arctanh = Elementwise(
+arctanh = elementwise(
     "arctanh", np.arctanh, (lambda t, ans, x: divide(t, subtract(1.0, square(x))),)
 )
-deg2rad = Elementwise("deg2rad", np.deg2rad, (lambda t, ans, x: deg2rad(t),), linear=(0,))
-rad2deg = Elementwise("rad2deg", np.rad2deg, (lambda t, ans, x: rad2deg(t),), linear=(0,))
+deg2rad = elementwise("deg2rad", np.deg2rad, (lambda t, ans, x: deg2rad(t),), linear=(0,))
+rad2deg = elementwise("rad2deg", np.rad2deg, (lambda t, ans, x: rad2deg(t),), linear=(0,))
 
 
 def _nonzero(x: Any) -> Any:
@@ -167,7 +167,7 @@ def _squared_radius(x: Any, y: Any) -> Any:
     return _nonzero(add(square(x), square(y)))
 
 
-arctan2 = Elementwise(
+arctan2 = elementwise(
     "arctan2",
     np.arctan2,
     (
@@ -175,7 +175,7 @@ arctan2 = Elementwise(
         lambda t, ans, y, x: negative(multiply(t, divide(y, _squared_radius(x, y)))),
     ),
 )
-hypot = Elementwise(
+hypot = elementwise(
     "hypot",
     np.hypot,
     (
@@ -185,7 +185,7 @@ hypot = Elementwise(
 )
 # The length of a vector from its square: sqrt, but with slope 0 at 0, so that norms do not
 # stop an optimiser at the origin.
-root_of_square_sum = Elementwise(
+root_of_square_sum = elementwise(
     "root_of_square_sum",
     np.sqrt,
     (lambda t, ans, x: divide(t, multiply(2.0, select(equal(ans, 0), infinity_like(ans), ans))),),
@@ -198,8 +198,8 @@ def infinity_like(x: Any) -> Any:
 
 # --- kinks -----------------------------------------------------------------------------------
 
-absolute = Elementwise("absolute", np.absolute, (lambda t, ans, x: multiply(t, sign(x)),))
-copysign = Elementwise(
+absolute = elementwise("absolute", np.absolute, (lambda t, ans, x: multiply(t, sign(x)),))
+copysign = elementwise(
     "copysign",
     np.copysign,
     (
@@ -207,7 +207,7 @@ copysign = Elementwise(
         None,
     ),
 )
-heaviside = Elementwise(
+heaviside = elementwise(
     "heaviside", np.heaviside, (None, lambda t, ans, x, y: multiply(t, equal(x, 0)))
 )
 
@@ -219,7 +219,7 @@ def _share(t: Any, above: Any, not_below: Any) -> Any:
     return multiply(t, multiply(0.5, twice))
 
 
-maximum = Elementwise(
+maximum = elementwise(
     "maximum",
     np.maximum,
     (
@@ -227,7 +227,7 @@ maximum = Elementwise(
         lambda t, ans, x, y: _share(t, greater(y, x), greater_equal(y, x)),
     ),
 )
-minimum = Elementwise(
+minimum = elementwise(
     "minimum",
     np.minimum,
     (
@@ -235,7 +235,7 @@ minimum = Elementwise(
         lambda t, ans, x, y: _share(t, less(y, x), less_equal(y, x)),
     ),
 )
-fmax = Elementwise(
+fmax = elementwise(
     "fmax",
     np.fmax,
     (
@@ -243,7 +243,7 @@ fmax = Elementwise(
         lambda t, ans, x, y: _share(t, _or_nan(greater(y, x), x), _or_nan(greater_equal(y, x), x)),
     ),
 )
-fmin = Elementwise(
+fmin = elementwise(
     "fmin",
     np.fmin,
     (
@@ -311,7 +311,7 @@ select = _Select(
 
 
 def _flat(name: str, ufunc: Any, arity: int) -> Elementwise:
-    return Elementwise(name, ufunc, None, arity=arity)
+    return elementwise(name, ufunc, None, arity=arity)
 
 
 sign = _flat("sign", np.sign, 1)

@@ -46,7 +46,9 @@ def keep_dims(x: Any, shape: Sequence[int], axes: Sequence[int]) -> Any:
 
 
 def _spread(x: Any, shape: tuple[int, ...], axes: Sequence[int]) -> Any:
-    return broadcast_to(keep_dims(x, shape, axes), shape=shape)
+    if shape_of(x) != ():
+        x = keep_dims(x, shape, axes)
+    return broadcast_to(x, shape=shape)
 
 
 def _shift(axes: Sequence[int]) -> tuple[int, ...]:

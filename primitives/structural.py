@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
 from .core import (
     Linear,
     Multilinear,
@@ -47,7 +48,7 @@ def zeros_like(x: Any) -> np.ndarray:
 
 reshape = Linear(
     "reshape",
-    kernel=lambda x, shape: np.reshape(x, shape),
+    kernel=lambda x, shape: x.reshape(shape),
     abstract=lambda x, shape: ShapedArray(shape, x.dtype),
     transpose=lambda ct, shape0, dtype, shape: reshape(ct, shape=shape0),
     batch=lambda size, xs, batched, shape: reshape(xs[0], shape=(size, *shape)),
@@ -55,7 +56,7 @@ reshape = Linear(
 
 transpose = Linear(
     "transpose",
-    kernel=lambda x, axes: np.transpose(x, axes),
+    kernel=lambda x, axes: x.transpose(axes),
     abstract=lambda x, axes: ShapedArray([x.shape[a] for a in axes], x.dtype),
     transpose=lambda ct, shape0, dtype, axes: transpose(ct, axes=inverse_permutation(axes)),
     batch=lambda size, xs, batched, axes: transpose(xs[0], axes=(0, *(a + 1 for a in axes))),
@@ -96,9 +97,21 @@ def _broadcast_to_batch(size: int, xs: Sequence, batched: Sequence[bool], shape:
     return broadcast_to(x, shape=(size, *shape))
 
 
+# Below this many elements a filled array costs less than NumPy's broadcast view.
+SMALL = 4096
+
+
+def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    if math.prod(shape) > SMALL or is_gpu(x):
+        return np.broadcast_to(x, shape)
+    out = np.empty(shape, x.dtype)
+    out[...] = x
+    return out
+
+
 broadcast_to = Linear(
     "broadcast_to",
-    kernel=lambda x, shape: np.broadcast_to(x, shape),
+    kernel=_broadcast_to,
     abstract=lambda x, shape: ShapedArray(shape, x.dtype),
     transpose=_broadcast_to_transpose,
     batch=_broadcast_to_batch,

@@ -52,6 +52,13 @@ def sum_(
     initial: Any = NOT_GIVEN,
     where: Any = True,
 ) -> Any:
+    if where is True and dtype is None and initial is NOT_GIVEN and not _given(out):
+        # the plain call, kept short: every loss ends with it
+        a = as_operand(a)
+        shape = shape_of(a)
+        axes = normalize_axes(axis, len(shape))
+        total = p.reduce_sum(a, axes=axes)
+        return p.keep_dims(total, shape, axes) if keepdims is True else total
     refuse_out("np.sum", out)
     a, axes, restore = _prepared(a, axis, keepdims, where, 0)
     if dtype is not None:
