@@ -94,7 +94,19 @@ fmod = elementwise(
     np.fmod,
     (lambda t, ans, x, y: t, lambda t, ans, x, y: negative(multiply(t, trunc(divide(x, y))))),
 )
-ldexp = elementwise("ldexp", np.ldexp, (lambda t, ans, x, y: ldexp(t, y), None), linear=(0,))
+
+
+class _Ldexp(Elementwise):
+    """Keeps the exponent an integer: the operands are broadcast, not promoted."""
+
+    __slots__ = ()
+
+    def align(self, operands: tuple) -> tuple:
+        shape = np.broadcast_shapes(*map(shape_of, operands))
+        return tuple(fit(x, shape, x.dtype) if isinstance(x, Tracer) else x for x in operands)
+
+
+ldexp = _Ldexp("ldexp", np.ldexp, (lambda t, ans, x, y: ldexp(t, y), None), linear=(0,))
 
 # --- exponentials and logarithms -------------------------------------------------------------
 

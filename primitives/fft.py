@@ -1,4 +1,4 @@
-"""Discrete Fourier transforms over one axis; over several they are applied in turn.
+"""Discrete Fourier transforms over one axis, and convolution.
 
 ``n`` is the length of the transform, ``norm`` as in np.fft. The matrix of ``fft`` is symmetric,
 so its transpose is itself (not the inverse: cotangents of complex arrays are not conjugated).
@@ -13,11 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from .core import Linear, ShapedArray, dtype_of, shape_of
+from .core import Linear, Multilinear, ShapedArray, dtype_of, shape_of
 from .elementwise import multiply
-from .structural import conjugate, convert, make_complex, real, slice_at, unslice, zeros_like
+from .structural import (
+    conjugate,
+    convert,
+    full_batch,
+    make_complex,
+    real,
+    slice_at,
+    unslice,
+    zeros_like,
+)
 
-__all__ = ["fft", "ifft", "irfft", "rfft"]
+__all__ = ["convolve", "fft", "ifft", "irfft", "rfft"]
 
 _OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 
@@ -97,3 +106,39 @@ def _irfft_transpose(ct: Any, n: int, axis: int, norm: Any) -> Any:
 
 rfft = _transform("rfft", lambda n: n // 2 + 1, False, _rfft_transpose)
 irfft = _transform("irfft", lambda n: n, True, _irfft_transpose)
+
+# --- convolution ---------------------------------------------------------------------------------
+
+
+def _convolve(x: Any, y: Any) -> Any:
+    """``np.convolve`` in full, over the last axis; leading axes are a batch."""
+    if x.ndim == 1:
+        return np.convolve(x, y)
+    lead = x.shape[:-1]
+    rows = [
+        np.convolve(a, b)
+        for a, b in zip(x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]), strict=True)
+    ]
+    return np.stack(rows).reshape(*lead, -1)
+
+
+def _convolve_transpose(i: int, ct: Any, operands: Sequence, shape: tuple, dtype: Any) -> Any:
+    # sum_j ct[k + j] y[j]: the middle of a convolution with y backwards.
+    other = operands[1 - i]
+    m = shape_of(other)[-1]
+    backwards = slice_at(other, index=(Ellipsis, slice(None, None, -1)))
+    full = convolve(ct, backwards)
+    return _match(slice_at(full, index=(Ellipsis, slice(m - 1, m - 1 + shape[-1]))), dtype)
+
+
+convolve = Multilinear(
+    "convolve",
+    kernel=_convolve,
+    abstract=lambda x, y: ShapedArray(
+        (*x.shape[:-1], x.shape[-1] + y.shape[-1] - 1), np.result_type(x.dtype, y.dtype)
+    ),
+    transpose=_convolve_transpose,
+    batch=lambda size, xs, batched: convolve(
+        *[full_batch(size, x, b) for x, b in zip(xs, batched, strict=True)]
+    ),
+)

@@ -22,6 +22,8 @@ for _primitive in vars(p).values():
         if _primitive.name == _ufunc.__name__ or UFUNCS.get(_ufunc) is None:
             UFUNCS[_ufunc] = _primitive
 
+UFUNCS[np.degrees], UFUNCS[np.radians] = p.rad2deg, p.deg2rad  # second names of these
+
 
 def as_operand(x: Any) -> Any:
     """An operand of an operation as an array, a tracer or a Python number."""

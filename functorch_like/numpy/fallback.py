@@ -31,10 +31,16 @@ def _passing(function: Callable) -> Callable:
         from . import creation
 
         if isinstance(a, Tracer):
-            return a if dtype is None or a.dtype == dtype else a.astype(dtype)
-        if isinstance(a, (list, tuple)) and creation.contains_tracer(a):
-            return creation.array(a, dtype)
-        return function(a, dtype, *args, **kwargs)
+            made = a if dtype is None or a.dtype == dtype else a.astype(dtype)
+        elif isinstance(a, (list, tuple)) and creation.contains_tracer(a):
+            made = creation.array(a, dtype)
+        else:
+            return function(a, dtype, *args, **kwargs)
+        missing = kwargs.get("ndmin", 0) - made.ndim
+        if missing > 0:
+            made = made.reshape((1,) * missing + made.shape)
+        # NumPy's source may assign to a copy it asked for; a tracer's copy is only a new name.
+        return made.copy() if function is np.array and kwargs.get("copy", True) else made
 
     return convert
 
@@ -66,14 +72,27 @@ def _writable(name: str) -> Callable:
     return make
 
 
+def _writable_like(name: str) -> Callable:
+    def make(a: Any, *args: Any, **kwargs: Any) -> Any:
+        from . import creation
+
+        a = a if isinstance(a, Tracer) else np.asarray(a)
+        return getattr(creation, name)(a, *args, **kwargs)
+
+    return make
+
+
 @functools.cache
 def _replacements() -> dict[int, Any]:
     found = {
         id(f): _passing(f)
         for f in (np.asarray, np.asanyarray, np.array, np.ascontiguousarray, np.asarray_chkfinite)
     }
-    for name in ("zeros", "ones", "empty"):
+    for name in ("zeros", "ones", "empty", "full"):
         found[id(getattr(np, name))] = _writable(name)
+    for name in ("zeros_like", "ones_like", "full_like"):
+        found[id(getattr(np, name))] = _writable_like(name)
+    found[id(np.empty_like)] = _writable_like("zeros_like")
     return found
 
 

@@ -257,6 +257,24 @@ def column_stack(tup: Any) -> Any:
     )
 
 
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    def depth_of(x: Any) -> int:
+        return 1 + max(map(depth_of, x)) if isinstance(x, list) else 0
+
+    def joined(x: Any, depth: int, ndim: int) -> Any:
+        if not isinstance(x, list):
+            a = _arrays([x])[0]
+            return reshape(a, (1,) * (ndim - a.ndim) + a.shape)
+        return concatenate([joined(v, depth - 1, ndim) for v in x], -depth)
+
+    def ndims(x: Any) -> int:
+        return max(map(ndims, x)) if isinstance(x, list) else np.ndim(x)
+
+    depth = depth_of(arrays)
+    return joined(arrays, depth, max(depth, ndims(arrays)))
+
+
 @implements(np.append)
 def append(arr: Any, values: Any, axis: Any = None) -> Any:
     arr, values = _arrays([arr, values])
@@ -382,7 +400,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
                 outside = np.pad(frame, widths, constant_values=False)
                 return np.where(outside, padded, values)
             filled = np.pad(np.zeros(array.shape, array.dtype), widths, constant_values=values)
-            return p.add(padded, filled)
+            return padded + filled
         return padded
     if callable(mode) or mode in ("linear_ramp", "maximum", "mean", "median", "minimum", "empty"):
         from .fallback import run_numpy_source
