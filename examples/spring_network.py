@@ -18,8 +18,6 @@ import scipy.optimize
 
 import functorch_like as ft
 
-TIGHT = {"gtol": 1e-9}
-
 
 def distances(x: np.ndarray) -> np.ndarray:
     """Length of every pair's separation, for positions of shape (bodies, dimensions)."""
@@ -46,7 +44,7 @@ def relax(energy: Callable, start: np.ndarray) -> np.ndarray:
         jac=ft.grad(energy),
         hessp=lambda x, v: ft.hvp(energy, (x,), (v,)),
         method="trust-ncg",
-        options=TIGHT,
+        options={"gtol": 1e-9},
     )
     return found.x
 
@@ -59,14 +57,19 @@ def frequencies(energy: Callable, x: np.ndarray) -> np.ndarray:
 
 def search(rng: np.random.Generator, patience: int = 30) -> tuple[np.ndarray, list[float]]:
     """Basin hopping: shake the best cluster, relax it, keep it when lower."""
-    best, energies, idle = rng.normal(size=39), [np.inf], 0
+
+    def descend(start: np.ndarray) -> scipy.optimize.OptimizeResult:
+        return scipy.optimize.minimize(cluster, start, jac=ft.grad(cluster), method="L-BFGS-B")
+
+    best = descend(rng.normal(size=39))
+    energies, idle = [float(best.fun)], 0
     while idle < patience:
-        start = best if np.isinf(energies[0]) else best + 0.45 * rng.normal(size=39)
-        found = scipy.optimize.minimize(cluster, start, jac=ft.grad(cluster), method="L-BFGS-B")
-        better = np.isinf(energies[0]) or found.fun < min(energies) - 1e-6
-        best, idle = (found.x, 0) if better else (best, idle + 1)
-        energies = [*(e for e in energies if np.isfinite(e)), float(found.fun)]
-    return best, energies
+        found = descend(best.x + 0.45 * rng.normal(size=39))
+        energies.append(float(found.fun))
+        idle += 1
+        if found.fun < best.fun - 1e-6:
+            best, idle = found, 0
+    return best.x, energies
 
 
 def groups(values: np.ndarray) -> list[int]:

@@ -1,6 +1,6 @@
 """Composable transformations of plain NumPy functions."""
 
-from . import numpy, tree
+from . import numpy, testing, tree
 from .batching import vmap
 from .checkpointing import checkpoint
 from .custom_rules import (
@@ -43,6 +43,7 @@ __all__ = [
     "stop_gradient",
     "straight_through",
     "surrogate",
+    "testing",
     "tree",
     "value_and_grad",
     "vjp",

@@ -108,8 +108,9 @@ class Graph:
                 f"graph: expected arguments structured like {tree.describe(self.in_tree)}; got "
                 f"{tree.describe(in_tree)}."
             )
+        leaves = [as_array(x) for x in leaves]
         for i, (leaf, var) in enumerate(zip(leaves, self.inputs, strict=True)):
-            got = aval_of(as_array(leaf))
+            got = aval_of(leaf)
             if got != var.aval:
                 raise TypeError(f"graph: expected {var.aval} for leaf {i}; got {got}.")
         return tree.unflatten(self.out_tree, self.evaluate(leaves))
@@ -211,23 +212,23 @@ def _param(value: Any) -> str:
 class StagingTracer(Tracer):
     """A variable of the graph being built."""
 
-    __slots__ = ("var",)
+    __slots__ = ("_var",)
 
     def __init__(self, trace: Trace, var: Var) -> None:
         self._trace = trace
-        self.var = var
+        self._var = var
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.var.aval.shape
+        return self._var.aval.shape
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.var.aval.dtype
+        return self._var.aval.dtype
 
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
-        self.var = self._trace.variable(other)  # type: ignore[attr-defined]
+        self._var = self._trace.variable(other)  # type: ignore[attr-defined]
 
 
 class StagingTrace(Trace):
@@ -275,7 +276,7 @@ class StagingTrace(Trace):
     def variable(self, x: Any) -> Var:
         """The variable that holds an operand."""
         if type(x) is StagingTracer and x._trace is self:
-            return x.var
+            return x._var
         return self.capture(as_array(x))
 
     def operand(self, x: Any) -> Var | Literal:
@@ -313,7 +314,7 @@ class StagingTrace(Trace):
         """The finished graph."""
         read = [self.operand(x) for x in outputs]
         return Graph(
-            [x.var for x in inputs], self.constants, self.captured, self.equations, read
+            [x._var for x in inputs], self.constants, self.captured, self.equations, read
         )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import scipy.special as scipy_special
 
-from .core import Elementwise, ShapedArray, dtype_of
+from .core import Elementwise, ShapedArray, dtype_of, ufunc_abstract
 from .elementwise import (
     absolute,
     add,
@@ -54,6 +54,40 @@ SERIES_FROM = 25.0  # beyond it the asymptotic series below are exact to roundin
 Rule = Callable[..., Any]
 
 
+def _floating(*dtypes: Any) -> np.dtype:
+    """The dtype functions of real operands compute in."""
+    dtype = np.result_type(*dtypes)
+    return dtype if dtype.kind in "fc" else np.dtype(np.float64)
+
+
+def _weakly_typed(ufunc: np.ufunc) -> Callable:
+    """A ufunc in which Python numbers do not promote float32.
+
+    Some of SciPy's answer in float64 when an order is a Python number, some do not.
+    """
+
+    def kernel(*operands: Any) -> Any:
+        result = ufunc(*operands)
+        dtype = _floating(*[x if type(x) in (int, float, complex) else dtype_of(x) for x in operands])
+        return result if result.dtype == dtype else result.astype(dtype)
+
+    return kernel
+
+
+def _plus(n: Any, k: int) -> Any:
+    """``n + k``, a Python number where ``n`` is one."""
+    return n + k if type(n) in (int, float) else add(n, k)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    """``a / b``, a Python number where both are."""
+    return a / b if type(a) in (int, float) and type(b) in (int, float) else divide(a, b)
+
+
+def _not_negative(n: Any) -> Any:
+    return max(n, 0) if type(n) in (int, float) else maximum(n, 0)
+
+
 class Special(Elementwise):
     """An elementwise function some of whose operands cannot be differentiated.
 
@@ -70,7 +104,13 @@ class Special(Elementwise):
         refused: Mapping[int, str] | None = None,
         abstract: Callable | None = None,
     ) -> None:
-        super().__init__(name, kernel, rules, abstract=abstract)
+        several = isinstance(kernel, np.ufunc) and kernel.nin > 1
+        super().__init__(
+            name,
+            _weakly_typed(kernel) if several else kernel,
+            rules,
+            abstract=abstract or (ufunc_abstract(kernel) if several else None),
+        )
         self.refused = dict(refused or {})
 
     def _check(self, flags: Sequence[Any]) -> None:
@@ -108,12 +148,6 @@ def _constant_first(
         refused={0: what},
         **more,
     )
-
-
-def _floating(*dtypes: Any) -> np.dtype:
-    """The dtype functions of real operands compute in."""
-    dtype = np.result_type(*dtypes)
-    return dtype if dtype.kind in "fc" else np.dtype(np.float64)
 
 
 def _abstract_of_last(*avals: ShapedArray) -> ShapedArray:
@@ -228,14 +262,14 @@ psi = _unary("psi", lambda ans, x: polygamma(1, x))
 digamma = psi
 polygamma = _constant_first(
     "polygamma",
-    lambda ans, n, x: polygamma(add(n, 1), x),
+    lambda ans, n, x: polygamma(_plus(n, 1), x),
     "the order n",
     kernel=_keeping_dtype(scipy_special.polygamma),
     abstract=_abstract_of_last,
 )
 zeta = _constant_first(
     "zeta",
-    lambda ans, s, q: multiply(negative(s), zeta(add(s, 1), q)),
+    lambda ans, s, q: negative(multiply(s, zeta(_plus(s, 1), q))),
     "the exponent x (only q is differentiated)",
     kernel=_keeping_dtype(scipy_special.zeta),
     abstract=_abstract_of_last,
@@ -258,8 +292,13 @@ betaln = Special(
 )
 
 
+def _weak(value: Any, *sources: Any) -> Any:
+    """A constant computed from Python numbers as a Python number again."""
+    return float(value) if all(type(v) in (int, float) for v in sources) else value
+
+
 def _gamma_density(a: Any, x: Any) -> Any:
-    return exp(subtract(subtract(xlogy(subtract(a, 1.0), x), x), gammaln(a)))
+    return exp(subtract(subtract(xlogy(_plus(a, -1), x), x), _weak(gammaln(a), a)))
 
 
 gammainc = _constant_first(
@@ -273,8 +312,8 @@ gammaincc = _constant_first(
 
 
 def _betainc_rule(t: Any, ans: Any, a: Any, b: Any, x: Any) -> Any:
-    powers = add(xlogy(subtract(a, 1.0), x), xlog1py(subtract(b, 1.0), negative(x)))
-    return multiply(t, exp(subtract(powers, betaln(a, b))))
+    powers = add(xlogy(_plus(a, -1), x), xlog1py(_plus(b, -1), negative(x)))
+    return multiply(t, exp(subtract(powers, _weak(betaln(a, b), a, b))))
 
 
 betainc = Special(
@@ -354,13 +393,13 @@ def _hypergeometric(name: str, slope: Rule, count: int) -> Special:
 
 hyp1f1 = _hypergeometric(
     "hyp1f1",
-    lambda a, b, x: multiply(divide(a, b), hyp1f1(add(a, 1.0), add(b, 1.0), x)),
+    lambda a, b, x: multiply(_ratio(a, b), hyp1f1(_plus(a, 1), _plus(b, 1), x)),
     2,
 )
 hyp2f1 = _hypergeometric(
     "hyp2f1",
     lambda a, b, c, x: multiply(
-        divide(multiply(a, b), c), hyp2f1(add(a, 1.0), add(b, 1.0), add(c, 1.0), x)
+        _ratio(a, _ratio(c, b)), hyp2f1(_plus(a, 1), _plus(b, 1), _plus(c, 1), x)
     ),
     3,
 )
@@ -419,7 +458,7 @@ inv_boxcox1p = Special(
 
 def _mean_of_neighbours(function: Callable, v: Any, x: Any, signs: str) -> Any:
     combine = add if signs == "++" else subtract
-    return multiply(0.5, combine(function(subtract(v, 1), x), function(add(v, 1), x)))
+    return multiply(0.5, combine(function(_plus(v, -1), x), function(_plus(v, 1), x)))
 
 
 def _sign_of_real(name: str, x: Any) -> Any:
@@ -469,11 +508,11 @@ k1e = _unary("k1e", lambda ans, x: subtract(ans, multiply(0.5, add(k0e(x), kve(2
 
 def _spherical_slope(ans: Any, n: Any, x: Any) -> Any:
     # j_n' = (n j_{n-1} - (n+1) j_{n+1}) / (2n+1): no division by x, so right at 0.
-    lower = spherical_jn(maximum(subtract(n, 1), 0), x)
-    upper = spherical_jn(add(n, 1), x)
-    whole = add(multiply(2.0, n), 1.0)
+    lower = spherical_jn(_not_negative(_plus(n, -1)), x)
+    upper = spherical_jn(_plus(n, 1), x)
+    whole = 2 * n + 1 if type(n) is int else add(multiply(2, n), 1)
     return subtract(
-        multiply(divide(n, whole), lower), multiply(divide(add(n, 1), whole), upper)
+        multiply(_ratio(n, whole), lower), multiply(_ratio(_plus(n, 1), whole), upper)
     )
 
 
@@ -507,7 +546,7 @@ expi = _unary("expi", lambda ans, x: divide(exp(x), x))
 def _expn_slope(ans: Any, n: Any, x: Any) -> Any:
     # E_0(x) = exp(-x) / x; scipy has no E_{-1}.
     first = multiply(divide(exp(negative(x)), x), add(1.0, reciprocal(x)))
-    return negative(select(equal(n, 0), first, expn(maximum(subtract(n, 1), 0), x)))
+    return negative(select(equal(n, 0), first, expn(_not_negative(_plus(n, -1)), x)))
 
 
 expn = _constant_first("expn", _expn_slope, "the order n")

@@ -475,7 +475,7 @@ def test_rank_deficient_lstsq() -> None:
 
 
 def test_eig_of_a_rotation_keeps_its_normalisation() -> None:
-    turn = np.array([[0.0, -1.0], [1.0, 0.2]])  # a pair of complex eigenvalues
+    turn = np.array([[0.0, -1.0], [2.0, 0.2]])  # a pair of complex eigenvalues
     t = normal(0, 2, 2)
     f = lambda a: tuple(L.eig(a))  # noqa: E731
     close(ft.jvp(f, (turn,), (t,))[1], central(f, (turn,), (t,), 1e-5), 1e-7)
@@ -559,4 +559,4 @@ def test_other_refusals() -> None:
     with pytest.raises(ValueError, match="positive ind"):
         ft.jvp(lambda a: L.tensorinv(a, 0), (x,), (x,))
     with pytest.raises(L.LinAlgError, match="tensorsolve"):
-        ft.jvp(lambda a: L.tensorsolve(a, np.ones(2)), (x,), (x,))
+        ft.jvp(lambda a: L.tensorsolve(a[:2], np.ones(2)), (x,), (x,))

@@ -120,7 +120,7 @@ def linspace(
     start, stop = as_operand(start) * 1.0, as_operand(stop) * 1.0
     parts = num - 1 if endpoint else num
     step = (stop - start) / parts if parts > 0 else (stop - start) * np.nan
-    ramp = np.arange(num, dtype=float).reshape(-1, *(1,) * np.ndim(stop - start))
+    ramp = np.arange(num, dtype=step.dtype).reshape(-1, *(1,) * np.ndim(stop - start))
     made = start + ramp * step if parts > 0 else start + 0.0 * ramp * (stop - start)
     if endpoint and num > 1:  # as NumPy does, the last point is exactly stop
         last = np.arange(num).reshape(ramp.shape) == num - 1

@@ -93,6 +93,8 @@ def _replacements() -> dict[int, Any]:
     for name in ("zeros_like", "ones_like", "full_like"):
         found[id(getattr(np, name))] = _writable_like(name)
     found[id(np.empty_like)] = _writable_like("zeros_like")
+    # np.block calls the C function behind concatenate, which asks nobody.
+    found[id(getattr(np.concatenate, "_implementation", None))] = np.concatenate
     return found
 
 

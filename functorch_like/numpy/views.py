@@ -20,17 +20,17 @@ __all__ = ["check_assignable", "view_of"]
 def view_of(base: Any, view: Any) -> Any:
     """Note that ``view`` would share memory with ``base`` in NumPy, and return it."""
     if isinstance(view, Tracer) and isinstance(base, Tracer) and view is not base:
-        view.base = weakref.ref(base)
+        view._base = weakref.ref(base)
         try:
-            base.views.append(weakref.ref(view))
+            base._views.append(weakref.ref(view))
         except AttributeError:
-            base.views = [weakref.ref(view)]
+            base._views = [weakref.ref(view)]
     return view
 
 
 def check_assignable(x: Tracer) -> None:
     """Raise if an assignment to ``x`` should also change another array."""
-    reference = getattr(x, "base", None)
+    reference = getattr(x, "_base", None)
     base = reference and reference()
     if base is not None:
         raise MutationError(
@@ -38,7 +38,7 @@ def check_assignable(x: Tracer) -> None:
             "would change that array too; assign to it directly, x[i, j] = v instead of "
             "x[i][j] = v, or take a copy first, x[i].copy()."
         )
-    if any(view() is not None for view in getattr(x, "views", ())):
+    if any(view() is not None for view in getattr(x, "_views", ())):
         raise MutationError(
             f"assignment to a traced array of shape {x.shape} while a slice or reshape of it is "
             f"still in use, at {user_line()}: NumPy would change that too; take the slice with "

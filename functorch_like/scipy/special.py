@@ -99,8 +99,10 @@ __all__ = [
 ]  # fmt: skip
 
 for _primitive in vars(p).values():
-    if isinstance(_primitive, p.Special) and isinstance(_primitive.kernel, np.ufunc):
-        UFUNCS[_primitive.kernel] = _primitive
+    if isinstance(_primitive, p.Special):
+        _ufunc = getattr(scipy_special, _primitive.name, None)
+        if isinstance(_ufunc, np.ufunc):
+            UFUNCS[_ufunc] = _primitive
 # scipy.special has its own loops for these; the values agree to rounding.
 for _name in ("cbrt", "exp2", "expm1", "log1p"):
     UFUNCS[getattr(scipy_special, _name)] = getattr(e, _name)
