@@ -16,7 +16,17 @@ import optree
 from . import tree
 from .arguments import as_array
 from .errors import fold, name_of
-from .primitives.core import Primitive, Trace, Tracer, shape_of, state, under
+from .primitives.core import (
+    EVAL,
+    NO_PARAMS,
+    Primitive,
+    Trace,
+    Tracer,
+    align,
+    shape_of,
+    state,
+    under,
+)
 from .primitives.structural import broadcast_to, concatenate, move_axis, slice_at
 
 __all__ = ["vmap"]
@@ -76,6 +86,26 @@ class BatchTrace(Trace):
             return tuple(BatchTracer(self, a) for a in answer)
         return BatchTracer(self, answer)
 
+    # The common cases of ``process`` for elementwise primitives on plain arrays, written out.
+
+    def unary(self, primitive: Primitive, x: Any) -> Any:
+        if self.parent is EVAL and type(x) is BatchTracer and x._trace is self:
+            return BatchTracer(self, primitive.kernel(x.value))
+        return self.process(primitive, (x,), NO_PARAMS)
+
+    def binary(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        if self.parent is EVAL:
+            own_x = type(x) is BatchTracer and x._trace is self
+            own_y = type(y) is BatchTracer and y._trace is self
+            if own_x and own_y:
+                if x.value.shape == y.value.shape:
+                    return BatchTracer(self, primitive.kernel(x.value, y.value))
+            elif own_x and _fits(y, x.value):
+                return BatchTracer(self, primitive.kernel(x.value, y))
+            elif own_y and _fits(x, y.value):
+                return BatchTracer(self, primitive.kernel(x, y.value))
+        return self.process(primitive, align((x, y)), NO_PARAMS)
+
     def constant(self, value: Any) -> BatchTracer:
         """A value that is the same for all elements, as a tracer that can be assigned to."""
         return BatchTracer(self, np.broadcast_to(value, (self.size, *value.shape)))
@@ -89,6 +119,14 @@ class BatchTrace(Trace):
             return x.value
         x = as_array(x)
         return broadcast_to(x, shape=(self.size, *x.shape))
+
+
+def _fits(x: Any, value: np.ndarray) -> bool:
+    """Whether a constant broadcasts against a batch without changing its shape."""
+    kind = type(x)
+    if kind is float or kind is int:
+        return True
+    return kind is np.ndarray and (x.shape == value.shape[1:] or x.ndim == 0)
 
 
 def _broadcast_axes(transform: str, f: Callable, what: str, axes: Any, target: Any) -> list:

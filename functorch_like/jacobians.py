@@ -15,7 +15,7 @@ from .errors import boundary, fold, name_of
 from .forward import push
 from .primitives.core import shape_of
 from .primitives.structural import reshape, size_of, slice_at
-from .reverse import grad, pull_back, record
+from .reverse import grad, pull_back, push_forward, record
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -43,6 +43,19 @@ def _basis(leaves: Sequence[Any]) -> list[np.ndarray]:
         made.append(part.reshape(total, *shape_of(x)))
         start += n
     return made
+
+
+# A record is replayed for as many directions at a time as keep the arrays in the processor's
+# cache: this many numbers, but at least so many directions that Python's share stays small.
+CACHED = 10_000
+DIRECTIONS = 32
+
+
+def _chunk(chunk_size: int | None, leaves: Sequence[Any]) -> int:
+    if chunk_size is not None:
+        return chunk_size
+    widest = max((size_of(shape_of(x)) for x in leaves), default=1)
+    return max(DIRECTIONS, CACHED // max(widest, 1))
 
 
 def _one(argnums: Any) -> bool:
@@ -202,12 +215,45 @@ def _rows(
             for ct, x in zip(found, made.inputs, strict=True)
         ]
 
-    rows = vmap(row, chunk_size=chunk_size)(*_basis(made.outputs))
+    if len(made.outputs) == 1 and shape_of(made.outputs[0]) == ():
+        # one row: nothing to batch
+        rows = [
+            reshape(x, shape=(1, *shape_of(x))) for x in row(np.ones((), made.outputs[0].dtype)[()])
+        ]
+    else:
+        chunk = _chunk(chunk_size, made.inputs)
+        rows = vmap(row, chunk_size=chunk)(*_basis(made.outputs))
     shapes = [shape_of(x) for x in made.outputs]
     split = [_blocks(x, shapes, 0) for x in rows]
     per_output = []
     for k in range(len(shapes)):
         chosen = tree.unflatten(made.in_tree, [parts[k] for parts in split])
+        if count == 1 and not _one(argnums):
+            chosen = (chosen,)
+        per_output.append(chosen)
+    result = tree.unflatten(made.out_tree, per_output)
+    return (result, made.aux) if has_aux else result
+
+
+def _columns(made: Any, argnums: Any, count: int, has_aux: bool, chunk_size: int | None) -> Any:
+    """The Jacobian of a recorded function by replaying its record for a batch of tangents."""
+
+    def column(*tangents: Any) -> list[Any]:
+        wanted = [slot for slot in made.out_slots if slot is not None]
+        seeds = list(zip(made.in_slots, tangents, strict=True))
+        found = iter(push_forward(made.tape, seeds, wanted))
+        pushed = [None if slot is None else next(found) for slot in made.out_slots]
+        return [
+            np.zeros(shape_of(y), y.dtype) if t is None else t
+            for t, y in zip(pushed, made.outputs, strict=True)
+        ]
+
+    chunk = _chunk(chunk_size, made.inputs)
+    columns = vmap(column, out_axes=-1, chunk_size=chunk)(*_basis(made.inputs))
+    shapes = [shape_of(x) for x in made.inputs]
+    per_output = []
+    for x in columns:
+        chosen = tree.unflatten(made.in_tree, _blocks(x, shapes, len(shape_of(x)) - 1))
         if count == 1 and not _one(argnums):
             chosen = (chosen,)
         per_output.append(chosen)
@@ -225,7 +271,7 @@ def jacobian(
     """Jacobian by whichever mode is cheaper for the sizes at hand.
 
     ``f`` runs once, recorded; with at least as many inputs as outputs the record is transposed
-    for a batch of rows, otherwise ``jacfwd`` computes the columns. Parameters and result are
+    for a batch of rows, otherwise replayed for a batch of columns. Parameters and result are
     those of ``jacfwd``.
 
     Examples
@@ -247,10 +293,9 @@ def jacobian(
             columns = sum(size_of(shape_of(x)) for x in made.inputs)
             if rows <= columns:
                 return _rows(f, made, argnums, len(numbers), has_aux, holomorphic, chunk_size)
+            return _columns(made, argnums, len(numbers), has_aux, chunk_size)
         except Exception as error:
             raise fold(error) from error.__cause__
-        del made  # before the second run, so that only one record is held
-        return jacfwd(f, argnums, has_aux, holomorphic, chunk_size)(*args, **kwargs)
 
     return jacobian_of
 
@@ -262,7 +307,10 @@ def hessian(
     holomorphic: bool = False,
     chunk_size: int | None = None,
 ) -> Callable:
-    """Hessian, forward over reverse: the Jacobian of the gradient in one batched run.
+    """Hessian, forward over reverse: the gradient's record replayed for a batch of columns.
+
+    ``f`` runs once; its gradient is recorded once, on single vectors, and what it needs of the
+    tangents is computed for all columns, or for ``chunk_size`` of them, at a time.
 
     Parameters
     ----------
@@ -275,7 +323,7 @@ def hessian(
     holomorphic
         ``f`` is complex-differentiable and takes complex input.
     chunk_size
-        Columns computed at a time, to bound memory; all of them by default.
+        Columns computed at a time, to bound memory; by default as many as fit the cache.
 
     Returns
     -------
@@ -291,9 +339,19 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacfwd(
-        jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic, chunk_size
-    )
+    gradient = jacrev(f, argnums, has_aux, holomorphic)
+
+    @functools.wraps(f, updated=())
+    def hessian_of(*args: Any, **kwargs: Any) -> Any:
+        try:
+            numbers = resolve_argnums("hessian", f, argnums, len(args))
+            _reduced("hessian", f, args, kwargs, numbers, holomorphic)
+            made = record("hessian", gradient, args, kwargs, numbers, has_aux, holomorphic)
+            return _columns(made, argnums, len(numbers), has_aux, chunk_size)
+        except Exception as error:
+            raise fold(error) from error.__cause__
+
+    return hessian_of
 
 
 @boundary

@@ -261,12 +261,28 @@ def pull_back(tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int
 
 
 def push_forward(tape: list, seeds: Sequence[tuple[int, Any]], outputs: Sequence[int]) -> list:
-    """Walk a tape from its start with tangents of inputs; see ``pull_back``."""
+    """Walk a tape from its start with tangents of inputs; see ``pull_back``.
+
+    What the outputs do not depend on is left out: in a Hessian, all that only made values.
+    """
+    needed = bytearray(len(tape))
+    for slot in outputs:
+        needed[slot] = 1
+    for slot in range(len(tape) - 1, -1, -1):
+        entry = tape[slot]
+        if type(entry) is Block:
+            if any(needed[slot : slot + entry.count]):
+                needed[slot] = 1
+                for source in entry.inputs:
+                    needed[source] = 1
+        elif needed[slot] and entry:
+            for contribution in entry:
+                needed[contribution[0]] = 1
     tangents: list = [None] * len(tape)
     for slot, t in seeds:
         tangents[slot] = t
     for slot, entry in enumerate(tape):
-        if not entry:
+        if not entry or not needed[slot]:
             continue
         if type(entry) is Block:
             ts = [tangents[i] for i in entry.inputs]

@@ -5,7 +5,7 @@ leaf unless it is registered. The work is done by ``optree``.
 
 >>> from functorch_like import tree
 >>> tree.map(lambda x: 2 * x, {"w": 1.0, "b": (2.0, 3.0)})
-{'b': (4.0, 6.0), 'w': 2.0}
+{'w': 2.0, 'b': (4.0, 6.0)}
 """
 
 from __future__ import annotations
