@@ -1,11 +1,14 @@
 """A JPEG quantisation table tuned by gradient descent through the rounding.
 
 JPEG cuts a picture into 8x8 blocks, takes a cosine transform of each, divides the 64 coefficients
-by the 64 numbers of a table and rounds. Rounding has derivative zero almost everywhere, so the
-rounding is given the derivative of a soft staircase with ``ft.surrogate``; ``ft.grad`` of squared
-error plus estimated bits then moves the table. The result is judged by a real encoder: bytes of
-the file that Pillow writes, and error of what it reads back, against the standard table at several
-qualities. Squared error is what is tuned and measured; the standard table was made for the eye.
+by the 64 numbers of a table and rounds. Rounding has derivative zero almost everywhere, so it is
+given the derivative of the identity with ``ft.straight_through``; ``ft.grad`` of squared error plus
+estimated bits then moves the table. The result is judged by a real encoder: bytes of the file that
+Pillow writes and error of what it reads back.
+
+The tuned table beats the standard one by a fifth of the bits at equal squared error, and is nearly
+flat. That is what theory says: equal steps are best for squared error, and a table of 64 equal
+numbers, drawn for comparison, does as well. The standard table was made for the eye.
 """
 
 from __future__ import annotations
@@ -35,10 +38,14 @@ STANDARD = np.array(
     dtype=float,
 )
 
-nearest = ft.surrogate(
-    lambda u: np.floor(u + 0.5),
-    gradient_of=lambda u: u - np.sin(2 * np.pi * u) / (2 * np.pi),
-)
+PRICES = (60.0, 150.0, 500.0, 1000.0)  # squared error that a bit is worth
+SHOWN = 500.0
+
+
+@ft.straight_through
+def nearest(u: np.ndarray) -> np.ndarray:
+    """Round to integers, halves up; the derivative is that of the identity."""
+    return np.floor(u + 0.5)
 
 
 def photograph() -> np.ndarray:
@@ -69,7 +76,7 @@ def scaled_standard(quality: int) -> np.ndarray:
     return np.clip(np.floor((STANDARD * scale + 50) / 100), 1, 255)
 
 
-def tune(table: np.ndarray, c: np.ndarray, price: float, steps: int = 150) -> np.ndarray:
+def tune(table: np.ndarray, c: np.ndarray, price: float, steps: int = 100) -> np.ndarray:
     """Descend (Adam, on the logarithms of the table) and round to the integers of a JPEG file."""
     gradient = ft.grad(objective)
     x = np.log(table)
@@ -91,3 +98,93 @@ def encode(image: np.ndarray, table: np.ndarray) -> tuple[float, float, np.ndarr
     bits = 8 * file.tell() / image.size
     back = np.asarray(Image.open(file), dtype=float)
     return bits, float(10 * np.log10(255**2 / np.mean((back - image) ** 2))), back
+
+
+def bits_at(psnr: float, curve: np.ndarray) -> float:
+    """Bits a pixel at this PSNR, on a curve of (bits, PSNR) rows with PSNR increasing."""
+    return float(np.interp(psnr, curve[:, 1], curve[:, 0]))
+
+
+def main(output: pathlib.Path | None = None) -> dict:
+    """Tune tables at several prices, measure the files, and plot pictures and tables."""
+    image = photograph()
+    c = coefficients(image)
+    tables = {price: tune(STANDARD, c, price) for price in PRICES}
+
+    def curve(members: list[np.ndarray]) -> np.ndarray:
+        return np.array([encode(image, table)[:2] for table in members])
+
+    curves = {
+        "standard, scaled": curve([scaled_standard(q) for q in range(20, 93, 6)]),
+        "flat": curve([np.full((8, 8), float(v)) for v in (68, 56, 46, 38, 31, 25, 20, 16, 13)]),
+        "tuned": curve([tables[price] for price in reversed(PRICES)]),
+    }
+    pictures = {"standard": encode(image, STANDARD), "tuned": encode(image, tables[SHOWN])}
+    for name, (bits, psnr, _) in pictures.items():
+        print(f"{name:8s} table: {bits:.3f} bits a pixel, PSNR {psnr:.2f} dB")
+    bits, psnr, _ = pictures["tuned"]
+    savings = {
+        name: 1 - bits / bits_at(psnr, curves[name]) for name in ("standard, scaled", "flat")
+    }
+    for name, saving in savings.items():
+        print(f"tuned against {name} table of the same PSNR: {saving:+.1%} of the bits saved")
+    before, after = (
+        float(objective(np.log(table), c, SHOWN)) for table in (STANDARD, tables[SHOWN])
+    )
+    print(f"objective: {before:.1f} with the standard table, {after:.1f} with the tuned one")
+    if output is not None:
+        plot(image, pictures, tables[SHOWN], curves, output)
+    return {
+        "image": image,
+        "coefficients": c,
+        "table": tables[SHOWN],
+        "standard": pictures["standard"],
+        "tuned": pictures["tuned"],
+        "curves": curves,
+        "savings": savings,
+        "objective": (before, after),
+    }
+
+
+def plot(
+    image: np.ndarray, pictures: dict, table: np.ndarray, curves: dict, output: pathlib.Path
+) -> None:
+    """Part of the picture three ways; both tables; bits against error."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 3, figsize=(12.5, 8.2), layout="constrained")
+    part = np.s_[96:224, 64:192]
+    shown = [("original: 8 bits a pixel", image)]
+    for name, (bits, psnr, picture) in pictures.items():
+        shown.append((f"{name} table: {bits:.2f} bits a pixel, {psnr:.2f} dB", picture))
+    for ax, (title, picture) in zip(axes[0], shown, strict=True):
+        ax.imshow(picture[part], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        ax.set_title(title)
+        ax.set_xticks([])
+        ax.set_yticks([])
+
+    for ax, (title, q) in zip(
+        axes[1], [("standard table", STANDARD), ("tuned table", table)], strict=False
+    ):
+        drawn = ax.imshow(q, cmap="viridis", vmin=0, vmax=125)
+        for (row, column), value in np.ndenumerate(q):
+            color = "white" if value < 75 else "black"
+            ax.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=9)
+        ax.set_title(title)
+        ax.set_xlabel("horizontal frequency")
+        ax.set_ylabel("vertical frequency")
+        figure.colorbar(drawn, ax=ax, label="quantisation step (gray levels)", shrink=0.8)
+
+    for (name, points), style in zip(curves.items(), ("o-", "s--", "D"), strict=True):
+        axes[1, 2].plot(*points.T, style, label=f"{name} table", markersize=6)
+    axes[1, 2].set_xlabel("bits a pixel of the JPEG file")
+    axes[1, 2].set_ylabel("PSNR (dB)")
+    axes[1, 2].set_title("Size of the file and error of the picture")
+    axes[1, 2].legend()
+    axes[1, 2].grid(alpha=0.3)
+    figure.savefig(output, dpi=110)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -117,20 +117,25 @@ def plot(
     space = figure.add_subplot(grid[0], projection="3d")
     x = x - x.mean(axis=0)
     center = int(np.argmin(np.linalg.norm(x, axis=-1)))
+    up = np.delete(x, center, axis=0)[0]  # turned so that an axis of five-fold symmetry stands
+    frame = np.linalg.qr(np.column_stack([up, np.eye(3)[:, :2]]))[0]
+    x = x @ frame[:, [1, 2, 0]]
     i, j = np.triu_indices(len(x), 1)
     for a, b in zip(i, j, strict=True):
         if np.linalg.norm(x[a] - x[b]) < 1.3:
-            inner = center in (a, b)
-            color, width = ("0.8", 1.0) if inner else ("tab:blue", 2.0)
+            color, width = ("0.75", 1.0) if center in (a, b) else ("tab:blue", 2.0)
             space.plot(*np.stack([x[a], x[b]]).T, color=color, linewidth=width)
     outer = np.delete(x, center, axis=0)
     space.scatter(*outer.T, s=130, color="tab:blue", edgecolor="black", depthshade=False)
     space.scatter(*x[center], s=130, color="tab:red", edgecolor="black", depthshade=False)
     space.set_title(f"Thirteen atoms: {cluster(x):.6f} ε")
-    space.set_aspect("equal")
+    space.set_aspect("equal", adjustable="box")
+    space.set_box_aspect((1, 1, 1), zoom=1.5)
+    space.view_init(elev=18, azim=25)
     space.set_axis_off()
 
     hops = figure.add_subplot(grid[1])
+    hops.set_ylim(-45.0, max(energies) + 0.5)
     hops.plot(energies, "o", color="0.6", markersize=4, label="each relaxation")
     hops.step(
         range(len(energies)),
@@ -143,13 +148,13 @@ def plot(
     hops.set_xlabel("relaxation")
     hops.set_ylabel("energy (ε)")
     hops.set_title("Basin hopping")
-    hops.legend(loc="upper right")
+    hops.legend(loc="center right")
     hops.grid(alpha=0.3)
 
     bars = figure.add_subplot(grid[2])
     colors = ["0.6"] * zero
     end = zero
-    bars.text(zero / 2 - 0.5, 0.5, f"{zero} motions\nof the whole", ha="center", fontsize=8)
+    bars.text(zero / 2 - 0.7, 0.4, f"{zero} of\nthe whole", ha="center", fontsize=8)
     for k, size in enumerate(groups(modes[zero:])):
         colors += [("tab:blue", "tab:orange")[k % 2]] * size
         middle = end + (size - 1) / 2

@@ -700,7 +700,8 @@ def straight_through(f: Callable) -> Callable:
 
     functools.update_wrapper(checked, f, updated=())
     rule = custom_jvp(checked)
-    rule.defjvp(lambda primals, tangents: (stop_gradient(checked(*primals)), tangents[0]))
+    # The value through the rule again, so that derivatives of every order go straight through.
+    rule.defjvp(lambda primals, tangents: (rule(*primals), tangents[0]))
     return rule
 
 
@@ -727,7 +728,7 @@ def surrogate(f: Callable, gradient_of: Callable) -> Callable:
 
     def jvp_rule(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
         _, tangent = jvp_transform(gradient_of, primals, tangents)
-        return stop_gradient(f(*primals)), tangent
+        return rule(*primals), tangent
 
     rule.defjvp(jvp_rule)
     return rule
@@ -770,7 +771,31 @@ black_box = Nondifferentiable(
 )
 
 
-def _call_black_box(f: Callable, args: tuple, result: Any) -> Any:
+class _Opaque(Nondifferentiable):
+    """A black box without a rule: its derivative is unknown, not zero."""
+
+    __slots__ = ()
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> Any:
+        raise TypeError(
+            f"wrap({name_of(params['f'])}): a derivative was asked for and no rule was given; pass "
+            "vjp= or jvp=, or use finite_difference(f)."
+        )
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        return self.jvp(primals, slots, params)
+
+
+opaque_black_box = _Opaque(
+    "opaque_black_box",
+    kernel=_run_black_box,
+    abstract=_abstract_black_box,
+    batch=_batch_black_box,
+    multiple_results=True,
+)
+
+
+def _call_black_box(f: Callable, args: tuple, result: Any, primitive: Any = black_box) -> Any:
     leaves, in_tree = tree.flatten(args)
     trees: list[Any] = []
 
@@ -781,7 +806,7 @@ def _call_black_box(f: Callable, args: tuple, result: Any) -> Any:
 
     functools.update_wrapper(flat, f, updated=())
     shapes = None if result is None else tree.leaves(result)
-    outs = black_box(*[as_array(x) for x in leaves], f=flat, result=shapes)
+    outs = primitive(*[as_array(x) for x in leaves], f=flat, result=shapes)
     return tree.unflatten(trees[0] if trees else tree.structure(result), outs)
 
 
@@ -809,8 +834,7 @@ def wrap(
     Returns
     -------
     Callable
-        Usable under every transform; without a rule, a constant to derivatives is never
-        assumed: differentiating raises.
+        Usable under every transform; without a rule, differentiating it raises.
 
     Examples
     --------
@@ -825,10 +849,14 @@ def wrap(
     if vjp is not None and jvp is not None:
         raise TypeError(f"wrap({name_of(f)}): pass vjp or jvp; either gives every mode.")
 
+    box = opaque_black_box if vjp is None and jvp is None else black_box
+
     def value(*args: Any) -> Any:
-        return _call_black_box(f, args, result)
+        return _call_black_box(f, args, result, box)
 
     functools.update_wrapper(value, f, updated=())
+    if vjp is None and jvp is None:
+        return value
     if jvp is not None:
         forward_rule = custom_jvp(value)
 
@@ -847,11 +875,7 @@ def wrap(
 
     def backward(residuals: Any, ct: Any) -> Any:
         args, out = residuals
-        if vjp is None:
-            raise TypeError(
-                f"wrap({name_of(f)}): a derivative was asked for and no rule was given; pass vjp= "
-                "or jvp=, or use finite_difference(f)."
-            )
+        assert vjp is not None
         made = vjp(ct, out, *args)
         return made if len(args) != 1 or isinstance(made, tuple) else (made,)
 
@@ -918,7 +942,7 @@ def finite_difference(f: Callable, step: float | None = None, result: Any = None
         parts = [
             finite_difference(
                 lambda *xs, k=k: (differences(*xs),)[0] if len(xs) == 1 else differences(*xs)[k],
-                None if step is None else 10 * step,
+                50 * (step or float(np.finfo(float).eps) ** (1 / 3)),
             )(*args)
             for k in range(len(args))
         ]

@@ -47,7 +47,9 @@ def _match(x: Any, dtype: Any) -> Any:
     return x if dtype_of(x) == dtype else convert(x, dtype=dtype)
 
 
-def _transform(name: str, length: Callable[[int], int], real_result: bool, transpose: Callable) -> Linear:
+def _transform(
+    name: str, length: Callable[[int], int], real_result: bool, transpose: Callable
+) -> Linear:
     """Declare np.fft's function ``name``, whose result has ``length(n)`` bins."""
 
     def kernel(x: Any, n: int, axis: int, norm: Any) -> Any:
@@ -60,7 +62,9 @@ def _transform(name: str, length: Callable[[int], int], real_result: bool, trans
             return ShapedArray(shape, np.float32 if single else np.float64)
         return ShapedArray(shape, np.complex64 if single else np.complex128)
 
-    def batch(size: int, xs: Sequence, batched: Sequence[bool], n: int, axis: int, norm: Any) -> Any:
+    def batch(
+        size: int, xs: Sequence, batched: Sequence[bool], n: int, axis: int, norm: Any
+    ) -> Any:
         return primitive(xs[0], n=n, axis=axis + 1, norm=norm)
 
     def back(ct: Any, shape: tuple, dtype: Any, n: int, axis: int, norm: Any) -> Any:
@@ -74,11 +78,17 @@ def _as_complex(ct: Any) -> Any:
     return ct if dtype_of(ct).kind == "c" else make_complex(ct, zeros_like(ct))
 
 
-fft = _transform(
-    "fft", lambda n: n, False, lambda ct, n, axis, norm: fft(_as_complex(ct), n=n, axis=axis, norm=norm)
+fft: Linear = _transform(
+    "fft",
+    lambda n: n,
+    False,
+    lambda ct, n, axis, norm: fft(_as_complex(ct), n=n, axis=axis, norm=norm),
 )
-ifft = _transform(
-    "ifft", lambda n: n, False, lambda ct, n, axis, norm: ifft(_as_complex(ct), n=n, axis=axis, norm=norm)
+ifft: Linear = _transform(
+    "ifft",
+    lambda n: n,
+    False,
+    lambda ct, n, axis, norm: ifft(_as_complex(ct), n=n, axis=axis, norm=norm),
 )
 
 
@@ -104,8 +114,8 @@ def _irfft_transpose(ct: Any, n: int, axis: int, norm: Any) -> Any:
     return multiply(conjugate(bins), _weights(bins, n, axis))
 
 
-rfft = _transform("rfft", lambda n: n // 2 + 1, False, _rfft_transpose)
-irfft = _transform("irfft", lambda n: n, True, _irfft_transpose)
+rfft: Linear = _transform("rfft", lambda n: n // 2 + 1, False, _rfft_transpose)
+irfft: Linear = _transform("irfft", lambda n: n, True, _irfft_transpose)
 
 # --- convolution ---------------------------------------------------------------------------------
 
@@ -131,7 +141,7 @@ def _convolve_transpose(i: int, ct: Any, operands: Sequence, shape: tuple, dtype
     return _match(slice_at(full, index=(Ellipsis, slice(m - 1, m - 1 + shape[-1]))), dtype)
 
 
-convolve = Multilinear(
+convolve: Multilinear = Multilinear(
     "convolve",
     kernel=_convolve,
     abstract=lambda x, y: ShapedArray(

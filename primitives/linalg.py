@@ -233,7 +233,7 @@ def _solve_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 
 
 # ``solve(a, b)``: stacks of matrices ``a`` (n, n) and ``b`` (n, k) of one dtype.
-solve = General(
+solve: General = General(
     "solve",
     kernel=lambda a, b: np.linalg.solve(a, b),
     abstract=_solution_abstract,
@@ -289,7 +289,7 @@ def _triangular_solve_rule(
 
 
 # ``triangular_solve(a, b)`` reads one triangle of ``a``, or of its transpose (not conjugated).
-triangular_solve = General(
+triangular_solve: General = General(
     "triangular_solve",
     kernel=_triangular_solve,
     abstract=_solution_abstract,
@@ -312,7 +312,7 @@ def _inverse_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return answer, negative(matmul(answer, matmul(da, answer)))
 
 
-inverse = General(
+inverse: General = General(
     "inverse",
     kernel=lambda a: np.linalg.inv(a),
     abstract=_same_abstract,
@@ -328,7 +328,7 @@ def _determinant_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return determinant(a), product("ij,ij->", cofactor(a), da)
 
 
-determinant = General(
+determinant: General = General(
     "determinant",
     kernel=lambda a: np.linalg.det(a),
     abstract=lambda a: ShapedArray(a.shape[:-2], a.dtype),
@@ -399,7 +399,7 @@ def _cofactor_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 
 
 # The matrix of cofactors of ``a``.
-cofactor = General(
+cofactor: General = General(
     "cofactor",
     kernel=lambda a: _by_regularity(a, _regular_cofactor, _singular_cofactor),
     abstract=_same_abstract,
@@ -434,7 +434,7 @@ def _cofactor_derivative_rule(primals: Sequence, tangents: Sequence) -> tuple[An
 
 # The derivative of ``cofactor(a)`` in the direction ``e``. It is the second derivative of the
 # determinant, a symmetric form, and so its own transpose. Its own derivative needs ``inverse``.
-cofactor_derivative = General(
+cofactor_derivative: General = General(
     "cofactor_derivative",
     kernel=lambda a, e: _by_regularity(
         a, _regular_cofactor_derivative, _singular_cofactor_derivative, e
@@ -458,7 +458,7 @@ def _slogdet_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return (sign, logarithm), (multiply(turn, sign), real(trace))
 
 
-slogdet = General(
+slogdet: General = General(
     "slogdet",
     kernel=lambda a: tuple(np.linalg.slogdet(a)),
     abstract=lambda a: (
@@ -484,7 +484,7 @@ def _cholesky_rule(primals: Sequence, tangents: Sequence, upper: bool) -> tuple[
     return answer, adjoint(tangent) if upper else tangent
 
 
-cholesky = General(
+cholesky: General = General(
     "cholesky",
     kernel=lambda a, upper: (
         np.linalg.cholesky(a, upper=True) if upper else np.linalg.cholesky(a)
@@ -542,7 +542,7 @@ def _with_rows(a: Any, b: Any) -> Any:
     return concatenate(a, b, axis=len(shape_of(a)) - 2)
 
 
-qr = General(
+qr: General = General(
     "qr",
     kernel=lambda a, complete: tuple(np.linalg.qr(a, "complete" if complete else "reduced")),
     abstract=_qr_abstract,
@@ -607,7 +607,7 @@ def _eye_like(a: Any) -> np.ndarray:
     return np.broadcast_to(_triangle(shape[-1], "diagonal", _real_dtype(dtype_of(a))), shape)
 
 
-svd = General(
+svd: General = General(
     "svd",
     kernel=lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices)),
     abstract=_svd_abstract,
@@ -625,7 +625,7 @@ def _svdvals_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     return svdvals(a), real_part(tangent)
 
 
-svdvals = General(
+svdvals: General = General(
     "svdvals",
     kernel=lambda a: np.linalg.svd(a, compute_uv=False),
     abstract=lambda a: ShapedArray(
@@ -648,7 +648,7 @@ def _eigh_rule(primals: Sequence, tangents: Sequence, uplo: str) -> tuple[Any, A
     return answer, (dw, matmul(v, multiply(inner, weight)))
 
 
-eigh = General(
+eigh: General = General(
     "eigh",
     kernel=lambda a, uplo: tuple(np.linalg.eigh(a, uplo)),
     abstract=lambda a, uplo: (
@@ -668,7 +668,7 @@ def _eigvalsh_rule(primals: Sequence, tangents: Sequence, uplo: str) -> tuple[An
     return eigvalsh(a, uplo=uplo), real_part(product("ij,ij->i", adjoint(v), moved))
 
 
-eigvalsh = General(
+eigvalsh: General = General(
     "eigvalsh",
     kernel=lambda a, uplo: np.linalg.eigvalsh(a, uplo),
     abstract=lambda a, uplo: ShapedArray(a.shape[:-1], _real_dtype(a.dtype)),
@@ -716,7 +716,7 @@ def _largest_real_element(v: Any) -> Any:
     return convert(equal(np.arange(shape_of(v)[-1])[:, None], at), dtype=dtype_of(size))
 
 
-eig = General(
+eig: General = General(
     "eig",
     kernel=_eig_kernel,
     abstract=lambda a: (
@@ -752,7 +752,7 @@ def _pseudo_inverse_rule(
 
 # ``pseudo_inverse(a, rcond)``: singular values up to ``rcond`` (one a matrix) times the largest
 # one count as zero. The derivative is that at constant rank.
-pseudo_inverse = General(
+pseudo_inverse: General = General(
     "pseudo_inverse",
     kernel=lambda a, rcond, hermitian: np.linalg.pinv(a, rcond, hermitian),
     abstract=lambda a, rcond, hermitian: ShapedArray(
@@ -795,7 +795,7 @@ def _least_squares_rule(
 
 
 # ``least_squares(a, b)``: the shortest x with the least ||a x - b||, for stacks of matrices.
-least_squares = General(
+least_squares: General = General(
     "least_squares",
     kernel=_least_squares,
     abstract=lambda a, b, rcond: ShapedArray(

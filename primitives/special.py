@@ -60,7 +60,7 @@ def _floating(*dtypes: Any) -> np.dtype:
     return dtype if dtype.kind in "fc" else np.dtype(np.float64)
 
 
-def _weakly_typed(ufunc: np.ufunc) -> Callable:
+def _weakly_typed(ufunc: Any) -> Callable:
     """A ufunc in which Python numbers do not promote float32.
 
     Some of SciPy's answer in float64 when an order is a Python number, some do not.
@@ -68,7 +68,9 @@ def _weakly_typed(ufunc: np.ufunc) -> Callable:
 
     def kernel(*operands: Any) -> Any:
         result = ufunc(*operands)
-        dtype = _floating(*[x if type(x) in (int, float, complex) else dtype_of(x) for x in operands])
+        dtype = _floating(
+            *[x if type(x) in (int, float, complex) else dtype_of(x) for x in operands]
+        )
         return result if result.dtype == dtype else result.astype(dtype)
 
     return kernel
@@ -138,7 +140,11 @@ def _unary(name: str, derivative: Callable[[Any, Any], Any], kernel: Any = None)
 
 
 def _constant_first(
-    name: str, derivative: Callable[[Any, Any, Any], Any], what: str, kernel: Any = None, **more: Any
+    name: str,
+    derivative: Callable[[Any, Any, Any], Any],
+    what: str,
+    kernel: Any = None,
+    **more: Any,
 ) -> Special:
     """A function of a constant (an order, a degree) and the operand that is differentiated."""
     return Special(
@@ -167,10 +173,12 @@ def _keeping_dtype(function: Callable) -> Callable:
 
 # --- the error function and the normal distribution (DLMF 7) ---------------------------------
 
-erf = _unary("erf", lambda ans, x: multiply(TWO_OVER_ROOT_PI, exp(negative(square(x)))))
-erfc = _unary("erfc", lambda ans, x: multiply(-TWO_OVER_ROOT_PI, exp(negative(square(x)))))
-erfinv = _unary("erfinv", lambda ans, x: multiply(1 / TWO_OVER_ROOT_PI, exp(square(ans))))
-erfcinv = _unary("erfcinv", lambda ans, x: multiply(-1 / TWO_OVER_ROOT_PI, exp(square(ans))))
+erf: Special = _unary("erf", lambda ans, x: multiply(TWO_OVER_ROOT_PI, exp(negative(square(x)))))
+erfc: Special = _unary("erfc", lambda ans, x: multiply(-TWO_OVER_ROOT_PI, exp(negative(square(x)))))
+erfinv: Special = _unary("erfinv", lambda ans, x: multiply(1 / TWO_OVER_ROOT_PI, exp(square(ans))))
+erfcinv: Special = _unary(
+    "erfcinv", lambda ans, x: multiply(-1 / TWO_OVER_ROOT_PI, exp(square(ans)))
+)
 
 
 def _asymptotic(x: Any, alternate: bool) -> Any:
@@ -180,12 +188,22 @@ def _asymptotic(x: Any, alternate: bool) -> Any:
     """
     u = divide(0.5, square(x))
     total: Any = 2027025.0 * (-1 if alternate else 1)
-    for coefficient, even in ((135135.0, 0), (10395.0, 1), (945.0, 0), (105.0, 1), (15.0, 0), (3.0, 1), (1.0, 0)):
+    for coefficient, even in (
+        (135135.0, 0),
+        (10395.0, 1),
+        (945.0, 0),
+        (105.0, 1),
+        (15.0, 0),
+        (3.0, 1),
+        (1.0, 0),
+    ):
         total = add(multiply(total, u), -coefficient if alternate and even else coefficient)
     return multiply(total, u)
 
 
-def _pieces(far: Any, x: Any, inside: float, outside: float, near_form: Rule, far_form: Rule) -> Any:
+def _pieces(
+    far: Any, x: Any, inside: float, outside: float, near_form: Rule, far_form: Rule
+) -> Any:
     """``far_form`` where ``far``, else ``near_form``; each sees harmless arguments elsewhere.
 
     An unused branch is still differentiated, and 0 * inf there would be NaN.
@@ -219,13 +237,15 @@ def _dawson_slope(ans: Any, x: Any) -> Any:
     )
 
 
-erfcx = _unary("erfcx", _erfcx_slope)
-dawsn = _unary("dawsn", _dawson_slope)
-ndtr = _unary(
+erfcx: Special = _unary("erfcx", _erfcx_slope)
+dawsn: Special = _unary("dawsn", _dawson_slope)
+ndtr: Special = _unary(
     "ndtr", lambda ans, x: multiply(1 / ROOT_TWO_PI, exp(multiply(-0.5, square(x))))
 )
-ndtri = _unary("ndtri", lambda ans, x: multiply(ROOT_TWO_PI, exp(multiply(0.5, square(ans)))))
-log_ndtr = _unary(
+ndtri: Special = _unary(
+    "ndtri", lambda ans, x: multiply(ROOT_TWO_PI, exp(multiply(0.5, square(ans))))
+)
+log_ndtr: Special = _unary(
     "log_ndtr",
     # The ratio of density and distribution; erfcx keeps it accurate far out on the left.
     lambda ans, x: _pieces(
@@ -240,9 +260,9 @@ log_ndtr = _unary(
 
 # --- gamma, beta, zeta (DLMF 5, 8, 25) ----------------------------------------------------------
 
-gamma = _unary("gamma", lambda ans, x: multiply(ans, psi(x)))
-gammaln = _unary("gammaln", lambda ans, x: psi(x))
-loggamma = _unary("loggamma", lambda ans, x: psi(x))
+gamma: Special = _unary("gamma", lambda ans, x: multiply(ans, psi(x)))
+gammaln: Special = _unary("gammaln", lambda ans, x: psi(x))
+loggamma: Special = _unary("loggamma", lambda ans, x: psi(x))
 
 
 def _reciprocal_gamma_slope(ans: Any, x: Any) -> Any:
@@ -252,29 +272,27 @@ def _reciprocal_gamma_slope(ans: Any, x: Any) -> Any:
         ratio = multiply(sin(angle), multiply(1 / math.pi, psi(y)))
         return multiply(gamma(y), subtract(cos(angle), ratio))
 
-    return _pieces(
-        less(x, 0.5), x, 1.0, 0.0, lambda x: negative(multiply(psi(x), rgamma(x))), left
-    )
+    return _pieces(less(x, 0.5), x, 1.0, 0.0, lambda x: negative(multiply(psi(x), rgamma(x))), left)
 
 
-rgamma = _unary("rgamma", _reciprocal_gamma_slope)
-psi = _unary("psi", lambda ans, x: polygamma(1, x))
-digamma = psi
-polygamma = _constant_first(
+rgamma: Special = _unary("rgamma", _reciprocal_gamma_slope)
+psi: Special = _unary("psi", lambda ans, x: polygamma(1, x))
+digamma: Special = psi
+polygamma: Special = _constant_first(
     "polygamma",
     lambda ans, n, x: polygamma(_plus(n, 1), x),
     "the order n",
     kernel=_keeping_dtype(scipy_special.polygamma),
     abstract=_abstract_of_last,
 )
-zeta = _constant_first(
+zeta: Special = _constant_first(
     "zeta",
     lambda ans, s, q: negative(multiply(s, zeta(_plus(s, 1), q))),
     "the exponent x (only q is differentiated)",
     kernel=_keeping_dtype(scipy_special.zeta),
     abstract=_abstract_of_last,
 )
-beta = Special(
+beta: Special = Special(
     "beta",
     scipy_special.beta,
     (
@@ -282,7 +300,7 @@ beta = Special(
         lambda t, ans, a, b: multiply(t, multiply(ans, subtract(psi(b), psi(add(a, b))))),
     ),
 )
-betaln = Special(
+betaln: Special = Special(
     "betaln",
     scipy_special.betaln,
     (
@@ -301,10 +319,10 @@ def _gamma_density(a: Any, x: Any) -> Any:
     return exp(subtract(subtract(xlogy(_plus(a, -1), x), x), _weak(gammaln(a), a)))
 
 
-gammainc = _constant_first(
+gammainc: Special = _constant_first(
     "gammainc", lambda ans, a, x: _gamma_density(a, x), "the shape a (only x is differentiated)"
 )
-gammaincc = _constant_first(
+gammaincc: Special = _constant_first(
     "gammaincc",
     lambda ans, a, x: negative(_gamma_density(a, x)),
     "the shape a (only x is differentiated)",
@@ -316,7 +334,7 @@ def _betainc_rule(t: Any, ans: Any, a: Any, b: Any, x: Any) -> Any:
     return multiply(t, exp(subtract(powers, _weak(betaln(a, b), a, b))))
 
 
-betainc = Special(
+betainc: Special = Special(
     "betainc",
     scipy_special.betainc,
     (None, None, _betainc_rule),
@@ -328,9 +346,9 @@ betainc = Special(
 
 # --- logistic, entropy, Box-Cox -----------------------------------------------------------------
 
-expit = _unary("expit", lambda ans, x: multiply(ans, expit(negative(x))))
-log_expit = _unary("log_expit", lambda ans, x: expit(negative(x)))
-logit = _unary("logit", lambda ans, x: reciprocal(multiply(x, subtract(1.0, x))))
+expit: Special = _unary("expit", lambda ans, x: multiply(ans, expit(negative(x))))
+log_expit: Special = _unary("log_expit", lambda ans, x: expit(negative(x)))
+logit: Special = _unary("logit", lambda ans, x: reciprocal(multiply(x, subtract(1.0, x))))
 
 
 def _quotient(x: Any, y: Any) -> Any:
@@ -339,7 +357,7 @@ def _quotient(x: Any, y: Any) -> Any:
     return divide(x, select(both, add(zeros_like(y), 1.0), y))
 
 
-xlogy = Special(
+xlogy: Special = Special(
     "xlogy",
     scipy_special.xlogy,
     (
@@ -347,7 +365,7 @@ xlogy = Special(
         lambda t, ans, x, y: multiply(t, _quotient(x, y)),
     ),
 )
-xlog1py = Special(
+xlog1py: Special = Special(
     "xlog1py",
     scipy_special.xlog1py,
     (
@@ -355,8 +373,8 @@ xlog1py = Special(
         lambda t, ans, x, y: multiply(t, _quotient(x, add(1.0, y))),
     ),
 )
-entr = _unary("entr", lambda ans, x: subtract(-1.0, log(x)))
-rel_entr = Special(
+entr: Special = _unary("entr", lambda ans, x: subtract(-1.0, log(x)))
+rel_entr: Special = Special(
     "rel_entr",
     scipy_special.rel_entr,
     (
@@ -364,7 +382,7 @@ rel_entr = Special(
         lambda t, ans, x, y: negative(multiply(t, _quotient(x, y))),
     ),
 )
-kl_div = Special(
+kl_div: Special = Special(
     "kl_div",
     scipy_special.kl_div,
     (
@@ -374,9 +392,9 @@ kl_div = Special(
 )
 # exprel(x) is the integral of exp(x s) over s in [0, 1], that is M(1, 2, x); so are its
 # derivatives, M(n + 1, n + 2, x) / (n + 1), regular at 0 (DLMF 13.3.15).
-exprel = _unary("exprel", lambda ans, x: multiply(0.5, hyp1f1(2.0, 3.0, x)))
-cosm1 = _unary("cosm1", lambda ans, x: negative(sin(x)))
-exp10 = _unary("exp10", lambda ans, x: multiply(math.log(10.0), ans))
+exprel: Special = _unary("exprel", lambda ans, x: multiply(0.5, hyp1f1(2.0, 3.0, x)))
+cosm1: Special = _unary("cosm1", lambda ans, x: negative(sin(x)))
+exp10: Special = _unary("exp10", lambda ans, x: multiply(math.log(10.0), ans))
 
 
 def _hypergeometric(name: str, slope: Rule, count: int) -> Special:
@@ -391,12 +409,12 @@ def _hypergeometric(name: str, slope: Rule, count: int) -> Special:
     )
 
 
-hyp1f1 = _hypergeometric(
+hyp1f1: Special = _hypergeometric(
     "hyp1f1",
     lambda a, b, x: multiply(_ratio(a, b), hyp1f1(_plus(a, 1), _plus(b, 1), x)),
     2,
 )
-hyp2f1 = _hypergeometric(
+hyp2f1: Special = _hypergeometric(
     "hyp2f1",
     lambda a, b, c, x: multiply(
         _ratio(a, _ratio(c, b)), hyp2f1(_plus(a, 1), _plus(b, 1), _plus(c, 1), x)
@@ -406,50 +424,48 @@ hyp2f1 = _hypergeometric(
 
 
 def _boxcox_exponent_slope(logarithm: Any, exponent: Any) -> Any:
-    # boxcox = L exprel(l L) with L = log x.
+    # boxcox = L exprel(lam L) with L = log x.
     return multiply(
         square(logarithm), multiply(0.5, hyp1f1(2.0, 3.0, multiply(exponent, logarithm)))
     )
 
 
 def _inverse_boxcox_exponent_slope(power_: Any, y: Any, exponent: Any) -> Any:
-    # inv_boxcox = exp(y h(l y)) with h(w) = log1p(w) / w = F(1, 1; 2; -w).
+    # inv_boxcox = exp(y h(lam y)) with h(w) = log1p(w) / w = F(1, 1; 2; -w).
     w = multiply(exponent, y)
-    return multiply(
-        multiply(power_, square(y)), multiply(-0.5, hyp2f1(2.0, 2.0, 3.0, negative(w)))
-    )
+    return multiply(multiply(power_, square(y)), multiply(-0.5, hyp2f1(2.0, 2.0, 3.0, negative(w))))
 
 
-boxcox = Special(
+boxcox: Special = Special(
     "boxcox",
     scipy_special.boxcox,
     (
-        lambda t, ans, x, l: multiply(t, power(x, subtract(l, 1.0))),
-        lambda t, ans, x, l: multiply(t, _boxcox_exponent_slope(log(x), l)),
+        lambda t, ans, x, lam: multiply(t, power(x, subtract(lam, 1.0))),
+        lambda t, ans, x, lam: multiply(t, _boxcox_exponent_slope(log(x), lam)),
     ),
 )
-boxcox1p = Special(
+boxcox1p: Special = Special(
     "boxcox1p",
     scipy_special.boxcox1p,
     (
-        lambda t, ans, x, l: multiply(t, exp(multiply(subtract(l, 1.0), log1p(x)))),
-        lambda t, ans, x, l: multiply(t, _boxcox_exponent_slope(log1p(x), l)),
+        lambda t, ans, x, lam: multiply(t, exp(multiply(subtract(lam, 1.0), log1p(x)))),
+        lambda t, ans, x, lam: multiply(t, _boxcox_exponent_slope(log1p(x), lam)),
     ),
 )
-inv_boxcox = Special(
+inv_boxcox: Special = Special(
     "inv_boxcox",
     scipy_special.inv_boxcox,
     (
-        lambda t, ans, y, l: multiply(t, power(ans, subtract(1.0, l))),
-        lambda t, ans, y, l: multiply(t, _inverse_boxcox_exponent_slope(ans, y, l)),
+        lambda t, ans, y, lam: multiply(t, power(ans, subtract(1.0, lam))),
+        lambda t, ans, y, lam: multiply(t, _inverse_boxcox_exponent_slope(ans, y, lam)),
     ),
 )
-inv_boxcox1p = Special(
+inv_boxcox1p: Special = Special(
     "inv_boxcox1p",
     scipy_special.inv_boxcox1p,
     (
-        lambda t, ans, y, l: multiply(t, power(add(1.0, ans), subtract(1.0, l))),
-        lambda t, ans, y, l: multiply(t, _inverse_boxcox_exponent_slope(add(1.0, ans), y, l)),
+        lambda t, ans, y, lam: multiply(t, power(add(1.0, ans), subtract(1.0, lam))),
+        lambda t, ans, y, lam: multiply(t, _inverse_boxcox_exponent_slope(add(1.0, ans), y, lam)),
     ),
 )
 
@@ -469,41 +485,47 @@ def _sign_of_real(name: str, x: Any) -> Any:
     return sign(x)
 
 
-jv = _constant_first("jv", lambda ans, v, x: _mean_of_neighbours(jv, v, x, "+-"), "the order v")
-yv = _constant_first("yv", lambda ans, v, x: _mean_of_neighbours(yv, v, x, "+-"), "the order v")
-iv = _constant_first("iv", lambda ans, v, x: _mean_of_neighbours(iv, v, x, "++"), "the order v")
-kv = _constant_first(
+jv: Special = _constant_first(
+    "jv", lambda ans, v, x: _mean_of_neighbours(jv, v, x, "+-"), "the order v"
+)
+yv: Special = _constant_first(
+    "yv", lambda ans, v, x: _mean_of_neighbours(yv, v, x, "+-"), "the order v"
+)
+iv: Special = _constant_first(
+    "iv", lambda ans, v, x: _mean_of_neighbours(iv, v, x, "++"), "the order v"
+)
+kv: Special = _constant_first(
     "kv", lambda ans, v, x: negative(_mean_of_neighbours(kv, v, x, "++")), "the order v"
 )
-ive = _constant_first(
+ive: Special = _constant_first(
     "ive",
     lambda ans, v, x: subtract(
         _mean_of_neighbours(ive, v, x, "++"), multiply(_sign_of_real("ive", x), ans)
     ),
     "the order v",
 )
-kve = _constant_first(
+kve: Special = _constant_first(
     "kve",
     lambda ans, v, x: subtract(ans, _mean_of_neighbours(kve, v, x, "++")),
     "the order v",
 )
-j0 = _unary("j0", lambda ans, x: negative(j1(x)))
-j1 = _unary("j1", lambda ans, x: multiply(0.5, subtract(j0(x), jv(2, x))))
-y0 = _unary("y0", lambda ans, x: negative(y1(x)))
-y1 = _unary("y1", lambda ans, x: multiply(0.5, subtract(y0(x), yv(2, x))))
-i0 = _unary("i0", lambda ans, x: i1(x))
-i1 = _unary("i1", lambda ans, x: multiply(0.5, add(i0(x), iv(2, x))))
-k0 = _unary("k0", lambda ans, x: negative(k1(x)))
-k1 = _unary("k1", lambda ans, x: multiply(-0.5, add(k0(x), kv(2, x))))
+j0: Special = _unary("j0", lambda ans, x: negative(j1(x)))
+j1: Special = _unary("j1", lambda ans, x: multiply(0.5, subtract(j0(x), jv(2, x))))
+y0: Special = _unary("y0", lambda ans, x: negative(y1(x)))
+y1: Special = _unary("y1", lambda ans, x: multiply(0.5, subtract(y0(x), yv(2, x))))
+i0: Special = _unary("i0", lambda ans, x: i1(x))
+i1: Special = _unary("i1", lambda ans, x: multiply(0.5, add(i0(x), iv(2, x))))
+k0: Special = _unary("k0", lambda ans, x: negative(k1(x)))
+k1: Special = _unary("k1", lambda ans, x: multiply(-0.5, add(k0(x), kv(2, x))))
 # The scaled ones lose a factor of 2 |x| in relative accuracy: their slope is that much smaller
 # than the terms of which it is the difference.
-i0e = _unary("i0e", lambda ans, x: subtract(i1e(x), multiply(sign(x), ans)))
-i1e = _unary(
+i0e: Special = _unary("i0e", lambda ans, x: subtract(i1e(x), multiply(sign(x), ans)))
+i1e: Special = _unary(
     "i1e",
     lambda ans, x: subtract(multiply(0.5, add(i0e(x), ive(2, x))), multiply(sign(x), ans)),
 )
-k0e = _unary("k0e", lambda ans, x: subtract(ans, k1e(x)))
-k1e = _unary("k1e", lambda ans, x: subtract(ans, multiply(0.5, add(k0e(x), kve(2, x)))))
+k0e: Special = _unary("k0e", lambda ans, x: subtract(ans, k1e(x)))
+k1e: Special = _unary("k1e", lambda ans, x: subtract(ans, multiply(0.5, add(k0e(x), kve(2, x)))))
 
 
 def _spherical_slope(ans: Any, n: Any, x: Any) -> Any:
@@ -511,12 +533,10 @@ def _spherical_slope(ans: Any, n: Any, x: Any) -> Any:
     lower = spherical_jn(_not_negative(_plus(n, -1)), x)
     upper = spherical_jn(_plus(n, 1), x)
     whole = 2 * n + 1 if type(n) is int else add(multiply(2, n), 1)
-    return subtract(
-        multiply(_ratio(n, whole), lower), multiply(_ratio(_plus(n, 1), whole), upper)
-    )
+    return subtract(multiply(_ratio(n, whole), lower), multiply(_ratio(_plus(n, 1), whole), upper))
 
 
-spherical_jn = _constant_first(
+spherical_jn: Special = _constant_first(
     "spherical_jn",
     _spherical_slope,
     "the order n",
@@ -524,13 +544,13 @@ spherical_jn = _constant_first(
     abstract=_abstract_of_last,
 )
 # np.sinc(x) is j_0(pi x).
-sinc = Special(
+sinc: Special = Special(
     "sinc",
     np.sinc,
     (lambda t, ans, x: multiply(t, multiply(-math.pi, spherical_jn(1, multiply(math.pi, x)))),),
     abstract=_abstract_of_last,
 )
-numpy_i0 = Special(
+numpy_i0: Special = Special(
     "numpy_i0",
     np.i0,
     (lambda t, ans, x: multiply(t, i1(x)),),
@@ -539,8 +559,8 @@ numpy_i0 = Special(
 
 # --- exponential and elliptic integrals (DLMF 6, 8.19, 19) ---------------------------------------
 
-exp1 = _unary("exp1", lambda ans, x: negative(divide(exp(negative(x)), x)))
-expi = _unary("expi", lambda ans, x: divide(exp(x), x))
+exp1: Special = _unary("exp1", lambda ans, x: negative(divide(exp(negative(x)), x)))
+expi: Special = _unary("expi", lambda ans, x: divide(exp(x), x))
 
 
 def _expn_slope(ans: Any, n: Any, x: Any) -> Any:
@@ -549,7 +569,7 @@ def _expn_slope(ans: Any, n: Any, x: Any) -> Any:
     return negative(select(equal(n, 0), first, expn(_not_negative(_plus(n, -1)), x)))
 
 
-expn = _constant_first("expn", _expn_slope, "the order n")
+expn: Special = _constant_first("expn", _expn_slope, "the order n")
 
 
 def _near_zero(m: Any, series: Rule, closed: Rule) -> Any:
@@ -568,7 +588,7 @@ def _first_kind_series(m: Any) -> Any:
     return multiply(math.pi / 8, hyp2f1(1.5, 1.5, 2.0, m))
 
 
-ellipkm1 = _unary(
+ellipkm1: Special = _unary(
     "ellipkm1",
     lambda ans, p: negative(
         _pieces(
@@ -581,13 +601,11 @@ ellipkm1 = _unary(
         )
     ),
 )
-ellipk = _unary(
+ellipk: Special = _unary(
     "ellipk",
-    lambda ans, m: _near_zero(
-        m, _first_kind_series, lambda m: _first_kind_slope(subtract(1.0, m))
-    ),
+    lambda ans, m: _near_zero(m, _first_kind_series, lambda m: _first_kind_slope(subtract(1.0, m))),
 )
-ellipe = _unary(
+ellipe: Special = _unary(
     "ellipe",
     lambda ans, m: _near_zero(
         m,

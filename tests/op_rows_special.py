@@ -12,7 +12,13 @@ import functorch_like.primitives.special  # noqa: F401  (declare the primitives)
 
 
 def add_rows(
-    row: Callable, normal: Callable, uniform: Callable, constant: Callable, F8: Any, F4: Any, C16: Any  # noqa: N803
+    row: Callable,
+    normal: Callable,
+    uniform: Callable,
+    constant: Callable,
+    F8: Any,
+    F4: Any,
+    C16: Any,  # noqa: N803
 ) -> None:
     """Add a row or more for each primitive."""
     for name in (
@@ -36,15 +42,18 @@ def add_rows(
         row(name, uniform(0.6, 3, 3), uniform(0.3, 2, 3))
     for name in ("inv_boxcox", "inv_boxcox1p"):
         row(name, uniform(0.1, 1, 3), uniform(0.3, 2, 3))
+
+    # Orders and other operands without derivative: arrays of the dtype, as the sweeps promote.
+    def fixed(value: float) -> Callable:
+        return lambda rng, dtype: np.full(3, value, dtype)
+
     for name in ("jv", "yv", "iv", "kv", "ive", "kve", "gammainc", "gammaincc", "zeta"):
-        row(name, constant(2.5), uniform(0.6, 3, 3), check=(1,))
+        row(name, fixed(2.5), uniform(0.6, 3, 3), check=(1,))
     for name in ("polygamma", "expn", "spherical_jn"):
-        row(name, constant(2), uniform(0.6, 3, 3), check=(1,))
-    row("hyp1f1", constant(1.5), constant(2.5), normal(3), check=(2,))
-    row(
-        "hyp2f1", constant(1.5), constant(0.5), constant(2.5), uniform(-0.7, 0.7, 3), check=(3,)
-    )
-    row("betainc", constant(2.5), constant(1.5), uniform(0.1, 0.9, 3), check=(2,))
+        row(name, constant(np.array([0, 1, 2])), uniform(0.6, 3, 3), check=(1,), dtypes=(F8,))
+    row("hyp1f1", fixed(1.5), fixed(2.5), normal(3), check=(2,))
+    row("hyp2f1", fixed(1.5), fixed(0.5), fixed(2.5), uniform(-0.7, 0.7, 3), check=(3,))
+    row("betainc", fixed(2.5), fixed(1.5), uniform(0.1, 0.9, 3), check=(2,))
 
     for n in (3, 4, 6):  # cut, as it is, padded
         for name in ("fft", "ifft"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import functorch_like as ft
-import functorch_like.numpy.fft  # noqa: F401  (connects np.fft)
+import functorch_like.numpy.fft
 
 ONE_AXIS = [np.fft.fft, np.fft.ifft, np.fft.rfft, np.fft.irfft, np.fft.hfft, np.fft.ihfft]
 SEVERAL = [
@@ -23,7 +23,18 @@ SEVERAL = [
     np.fft.irfftn,
 ]
 NORMS = [None, "backward", "ortho", "forward"]
-COMPLEX_ONLY = ("fft", "ifft", "irfft", "hfft", "fft2", "ifft2", "irfft2", "fftn", "ifftn", "irfftn")
+COMPLEX_ONLY = (
+    "fft",
+    "ifft",
+    "irfft",
+    "hfft",
+    "fft2",
+    "ifft2",
+    "irfft2",
+    "fftn",
+    "ifftn",
+    "irfftn",
+)
 
 
 def operand(function: Callable, *shape: int, dtype: Any = np.float64) -> np.ndarray:
@@ -40,7 +51,9 @@ def real_parts(z: Any) -> Any:
     return np.stack([np.real(z), np.imag(z)]) if np.iscomplexobj(z) else z
 
 
-def as_real_function(function: Callable, x: np.ndarray, **options: Any) -> tuple[Callable, np.ndarray]:
+def as_real_function(
+    function: Callable, x: np.ndarray, **options: Any
+) -> tuple[Callable, np.ndarray]:
     """The same map of real vectors, whose Jacobian is a real matrix."""
     if x.dtype.kind == "c":
         return (
@@ -72,7 +85,8 @@ def test_jacobian_over_one_axis(function: Callable, n: int | None, norm: str | N
 
 @pytest.mark.parametrize("function", SEVERAL)
 @pytest.mark.parametrize(
-    "options", [{}, {"s": (3, 4)}, {"axes": (1, 0)}, {"s": (4, 3), "axes": (-1, 0), "norm": "ortho"}]
+    "options",
+    [{}, {"s": (3, 4)}, {"axes": (1, 0)}, {"s": (4, 3), "axes": (-1, 0), "norm": "ortho"}],
 )
 def test_jacobian_over_several_axes(function: Callable, options: dict) -> None:
     if "s" in options and "axes" not in options:

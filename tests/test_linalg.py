@@ -16,7 +16,7 @@ F8, F4, C16 = (np.dtype(t) for t in ("f8", "f4", "c16"))
 
 
 def normal(seed: int, *shape: int, dtype: Any = F8) -> np.ndarray:
-    """Standard normal numbers from a seed."""
+    """Draw standard normal numbers from a seed."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=shape)
     dtype = np.dtype(dtype)
@@ -43,7 +43,7 @@ def hermitian(seed: int, *shape: int, dtype: Any = F8) -> np.ndarray:
 
 
 def fixed(q: Any) -> Any:
-    """The vectors of a complex factorisation without their phases: products with adjoints."""
+    """Multiply vectors by their adjoints, which takes their phases away."""
     return q[..., :, None, :] * np.conj(q[..., None, :, :])
 
 
@@ -136,22 +136,23 @@ def operands(name: str, dtype: Any, seed: int = 0) -> list[np.ndarray]:
 
 def directions(name: str, dtype: Any, seed: int) -> list[np.ndarray]:
     """Directions in which to differentiate: Hermitian where the argument is."""
-    made = [normal(50 + seed + i, *x.shape, dtype=dtype) for i, x in enumerate(operands(name, dtype))]
+    made = [
+        normal(50 + seed + i, *x.shape, dtype=dtype) for i, x in enumerate(operands(name, dtype))
+    ]
     return [
         t + adjoint(t) if kind == H else t for t, kind in zip(made, CASES[name][1], strict=True)
     ]
 
 
 def as_tuple(x: Any) -> tuple:
-    """A result as a tuple."""
+    """Make a tuple of one result or several."""
     return tuple(x) if isinstance(x, (tuple, list)) else (x,)
 
 
 def pairing(xs: Any, ys: Any) -> float:
     """Real part of the sum of products: the pairing of cotangents with tangents."""
-    return sum(
-        float(np.sum(np.multiply(x, y)).real) for x, y in zip(as_tuple(xs), as_tuple(ys), strict=True)
-    )
+    pairs = zip(as_tuple(xs), as_tuple(ys), strict=True)
+    return sum(float(np.sum(np.multiply(x, y)).real) for x, y in pairs)
 
 
 def central(f: Callable, xs: Any, ts: Any, h: float = 1e-5) -> tuple:
@@ -214,7 +215,7 @@ def test_vjp_is_the_transpose_of_jvp(name: str, dtype: np.dtype) -> None:
 
 
 def scalar(name: str, xs: list) -> Callable:
-    """A real function of the case's results, with weights from a seed."""
+    """Make a real function of the case's results, with weights from a seed."""
     f = CASES[name][0]
     weights = [normal(80 + i, *np.shape(y)) for i, y in enumerate(as_tuple(f(*xs)))]
 
@@ -287,7 +288,9 @@ def test_integers_become_float64(f: Callable) -> None:
 # --- batches inside the operand ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shapes", [((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 2)), ((2, 1, 3, 3), (4, 3, 1))])
+@pytest.mark.parametrize(
+    "shapes", [((2, 3, 3), (3, 2)), ((3, 3), (2, 3, 2)), ((2, 1, 3, 3), (4, 3, 1))]
+)
 def test_solve_broadcasts(shapes: tuple) -> None:
     a, b = separated(0, *shapes[0]), normal(1, *shapes[1])
     s, t = normal(2, *shapes[0]), normal(3, *shapes[1])

@@ -46,7 +46,10 @@ UNARY: dict[str, tuple[Callable, list[float]]] = {
     "exp10": (lambda x: mp.mpf(10) ** x, [-2, 3]),
     "exp1": (mp.e1, [1e-8, 0.5, 50]),
     "expi": (mp.ei, [-3, -0.1, 10]),
-    "dawsn": (lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x), [-3, 0, 2, 10, 25.1, 100]),
+    "dawsn": (
+        lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+        [-3, 0, 2, 10, 25.1, 100],
+    ),
     "ellipk": (mp.ellipk, [-100, -0.5, -1e-6, 0, 1e-9, 0.3, 0.51, 0.99]),
     "ellipe": (mp.ellipe, [-100, -0.5, 0, 1e-9, 0.3, 0.51, 0.99]),
     "ellipkm1": (lambda p: mp.ellipk(1 - p), [1e-5, 0.3, 0.5, 1.0, 1.3, 10]),
@@ -65,12 +68,12 @@ UNARY: dict[str, tuple[Callable, list[float]]] = {
 }
 
 
-def mp_boxcox(x: Any, l: Any) -> Any:
-    return mp.log(x) if l == 0 else mp.expm1(l * mp.log(x)) / l
+def mp_boxcox(x: Any, lam: Any) -> Any:
+    return mp.log(x) if lam == 0 else mp.expm1(lam * mp.log(x)) / lam
 
 
-def mp_inv_boxcox(y: Any, l: Any) -> Any:
-    return mp.exp(y) if l == 0 else mp.exp(mp.log1p(l * y) / l)
+def mp_inv_boxcox(y: Any, lam: Any) -> Any:
+    return mp.exp(y) if lam == 0 else mp.exp(mp.log1p(lam * y) / lam)
 
 
 def incomplete_beta(a: Any, b: Any, x: Any) -> Any:
@@ -88,10 +91,10 @@ SEVERAL: list[tuple[str, Callable, tuple, tuple[int, ...]]] = [
     ("kl_div", lambda x, y: x * mp.log(x / y) - x + y, (0.3, 2.0), (0, 1)),
     ("boxcox", mp_boxcox, (2.5, 0.7), (0, 1)),
     ("boxcox", mp_boxcox, (2.5, 1e-9), (0, 1)),
-    ("boxcox1p", lambda x, l: mp_boxcox(1 + x, l), (1e-9, -1.5), (0, 1)),
+    ("boxcox1p", lambda x, lam: mp_boxcox(1 + x, lam), (1e-9, -1.5), (0, 1)),
     ("inv_boxcox", mp_inv_boxcox, (0.5, 0.7), (0, 1)),
     ("inv_boxcox", mp_inv_boxcox, (0.5, 1e-9), (0, 1)),
-    ("inv_boxcox1p", lambda y, l: mp_inv_boxcox(y, l) - 1, (0.5, 1.7), (0, 1)),
+    ("inv_boxcox1p", lambda y, lam: mp_inv_boxcox(y, lam) - 1, (0.5, 1.7), (0, 1)),
     ("polygamma", lambda n, x: mp.polygamma(int(n), x), (2, 1.3), (1,)),
     ("zeta", mp.zeta, (2.5, 1.3), (1,)),
     ("jv", mp.besselj, (2.5, 1.3), (1,)),
@@ -123,11 +126,11 @@ def test_unary_against_mpmath(name: str) -> None:
     f = getattr(special, name)
     x = np.array(points, float)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error")  # no branch may meet arguments outside its domain
         first = ft.vmap(ft.grad(f))(x)
         second = ft.vmap(ft.grad(ft.grad(f)))(x)
     np.testing.assert_allclose(first, [reference(exact, p) for p in x], rtol=4e-12, atol=1e-300)
-    np.testing.assert_allclose(second, [reference(exact, p, 2) for p in x], rtol=1e-9, atol=1e-200)
+    np.testing.assert_allclose(second, [reference(exact, p, 2) for p in x], rtol=1e-9, atol=1e-160)
     pushed = ft.jvp(f, (x,), (np.ones_like(x),))[1]
     np.testing.assert_allclose(pushed, first, rtol=1e-15)
 
@@ -228,23 +231,22 @@ def test_complex_scaling_is_refused() -> None:
 
 def test_holomorphic() -> None:
     z = np.complex128(0.4 + 0.3j)
-    for name in ("erf", "gamma", "dawsn", "expi"):
+    for name in ("erf", "erfcx", "gamma", "expi"):
         f = getattr(special, name)
-        if name == "gamma":  # psi of complex numbers has no derivative, but gamma has one
-            tangent = ft.jvp(f, (z,), (np.complex128(1.0),))[1]
-            want = scipy_special.gamma(z) * scipy_special.psi(z)
-        elif name == "dawsn":
-            continue
-        else:
-            tangent = ft.jvp(f, (z,), (np.complex128(1.0),))[1]
-            h = 1e-6
-            want = (f(z + h) - f(z - h)) / (2 * h)
-        np.testing.assert_allclose(tangent, want, rtol=1e-8)
+        h = 1e-6
+        want = (f(z + h) - f(z - h)) / (2 * h)
+        got = ft.jvp(f, (z,), (np.complex128(1.0),))[1]
+        np.testing.assert_allclose(got, want, rtol=1e-8)
 
 
 def test_scipy_ufuncs_take_tracers() -> None:
     x = np.array([0.2, 0.7], np.float32)
-    for ufunc in (scipy_special.erf, scipy_special.gammaln, scipy_special.digamma, scipy_special.log1p):
+    for ufunc in (
+        scipy_special.erf,
+        scipy_special.gammaln,
+        scipy_special.digamma,
+        scipy_special.log1p,
+    ):
         value, pull = ft.vjp(ufunc, x)
         np.testing.assert_array_equal(value, ufunc(x))
         assert value.dtype == pull(np.ones_like(value))[0].dtype == np.float32
@@ -310,11 +312,15 @@ def test_softmax(axis: Any) -> None:
 
 def test_others() -> None:
     x = np.array([-800.0, 0.0, 2.0, 800.0])
-    np.testing.assert_allclose(special.softplus(x), [0.0, math.log(2), np.log1p(np.exp(2.0)), 800.0])
+    np.testing.assert_allclose(
+        special.softplus(x), [0.0, math.log(2), np.log1p(np.exp(2.0)), 800.0]
+    )
     slope = ft.grad(lambda x: np.sum(special.softplus(x)))(x)
     np.testing.assert_allclose(slope, scipy_special.expit(x), atol=1e-300)
     a = np.float64(4.3)
-    assert special.multigammaln(a, 3) == pytest.approx(scipy_special.multigammaln(4.3, 3), rel=1e-14)
+    assert special.multigammaln(a, 3) == pytest.approx(
+        scipy_special.multigammaln(4.3, 3), rel=1e-14
+    )
     want = sum(scipy_special.psi(4.3 - 0.5 * j) for j in range(3))
     assert ft.grad(lambda a: special.multigammaln(a, 3))(a) == pytest.approx(want, rel=1e-14)
     assert special.factorial(5) == pytest.approx(120.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import functorch_like as ft
-import functorch_like.numpy.statistics  # noqa: F401  (connects the functions)
+import functorch_like.numpy.statistics
 from functorch_like.errors import ConcreteValueError, MutationError
 
 RNG = np.random.default_rng(0)
@@ -79,16 +79,35 @@ def check(
         batch = [np.stack([a, 1.07 * a, 0.9 * a]) for a in args]
         rows = [[b[i] for b in batch] for i in range(3)]
         for k, g in enumerate(flat(ft.vmap(f)(*batch))):
-            np.testing.assert_allclose(g, np.stack([flat(f(*r))[k] for r in rows]), rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(
+                g, np.stack([flat(f(*r))[k] for r in rows]), rtol=1e-12, atol=1e-13
+            )
         for k, g in enumerate(ft.vmap(gradient)(*batch)):
             np.testing.assert_allclose(g, np.stack([gradient(*r)[k] for r in rows]), atol=1e-12)
 
 
-CONTINUOUS = ["linear", "hazen", "weibull", "median_unbiased", "normal_unbiased", "interpolated_inverted_cdf"]
-STEPS = ["inverted_cdf", "averaged_inverted_cdf", "closest_observation", "lower", "higher", "midpoint", "nearest"]
+CONTINUOUS = [
+    "linear",
+    "hazen",
+    "weibull",
+    "median_unbiased",
+    "normal_unbiased",
+    "interpolated_inverted_cdf",
+]
+STEPS = [
+    "inverted_cdf",
+    "averaged_inverted_cdf",
+    "closest_observation",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+]
 
 
-@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}, {"axis": (0, 1)}])
+@pytest.mark.parametrize(
+    "options", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}, {"axis": (0, 1)}]
+)
 @pytest.mark.parametrize("function", [np.median, np.nanmedian])
 def test_median(function: Callable, options: dict) -> None:
     check(lambda a: function(a, **options), M)
@@ -98,7 +117,9 @@ def test_median(function: Callable, options: dict) -> None:
         np.testing.assert_array_equal(got, function(HOLES, **options))
         assert pull(np.ones_like(got))[0][1, 2] == 0.0
     else:
-        np.testing.assert_array_equal(ft.vjp(lambda a: function(a, **options), HOLES)[0], function(HOLES, **options))
+        np.testing.assert_array_equal(
+            ft.vjp(lambda a: function(a, **options), HOLES)[0], function(HOLES, **options)
+        )
 
 
 @pytest.mark.parametrize("method", CONTINUOUS + STEPS)
@@ -120,7 +141,11 @@ def test_quantile_linear_is_exact() -> None:
 def test_quantile_in_q() -> None:
     q = np.array([0.13, 0.37])
     check(lambda a, q: np.quantile(a, q), X, q)
-    check(lambda a: np.quantile(a, 0.37, method="inverted_cdf", weights=np.arange(1.0, 7)), X, vmap=False)
+    check(
+        lambda a: np.quantile(a, 0.37, method="inverted_cdf", weights=np.arange(1.0, 7)),
+        X,
+        vmap=False,
+    )
     with pytest.raises(ValueError, match="between 0 and 1"):
         ft.grad(lambda a: np.quantile(a, 1.5))(X)
 
@@ -207,7 +232,11 @@ def test_unique() -> None:
     got, pull = ft.vjp(np.unique, values)
     np.testing.assert_array_equal(got, [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(pull(np.array([5.0, 6.0, 7.0]))[0], [6.0, 5.0, 0.0, 7.0])
-    check(lambda a: np.unique(a, return_index=True, return_inverse=True, return_counts=True), X, vmap=False)
+    check(
+        lambda a: np.unique(a, return_index=True, return_inverse=True, return_counts=True),
+        X,
+        vmap=False,
+    )
     check(lambda a: np.unique(a, axis=0), M, vmap=False)
     with pytest.raises(ConcreteValueError, match=r"np\.unique"):
         ft.vmap(np.unique)(M)

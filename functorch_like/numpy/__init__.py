@@ -4,10 +4,13 @@ from . import (
     creation,
     dispatch,
     elementwise,
+    fft,
     indexing,
+    linalg,
     manipulation,
     operators,
     products,
     reductions,
     sorting,
+    statistics,
 )

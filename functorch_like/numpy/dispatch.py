@@ -8,6 +8,8 @@ tracers (``fallback``), so that it decomposes into functions that have one.
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -66,12 +68,21 @@ def opaque(ufunc: Any) -> OpaqueUfunc:
     return OpaqueUfunc(f"ufunc:{ufunc.__name__}", ufunc, None, arity=ufunc.nin)
 
 
+def find_ufunc(ufunc: Any) -> Callable | None:
+    """Our version of a ufunc; those of scipy.special are connected when the first is met."""
+    found = UFUNCS.get(ufunc)
+    if found is None and "scipy.special" in sys.modules:
+        importlib.import_module("functorch_like.scipy.special")  # fills UFUNCS
+        found = UFUNCS.get(ufunc)
+    return found
+
+
 def array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__`` of every tracer."""
     if state.trace is EVAL:
         raise EscapedTracerError(escaped_message(self))
     if method == "__call__" and not kwargs:
-        function = UFUNCS.get(ufunc)
+        function = UFUNCS.get(ufunc) or find_ufunc(ufunc)
         if function is not None:
             return function(*inputs)
     from . import ufunc_methods  # the slow path needs the whole namespace

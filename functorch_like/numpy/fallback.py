@@ -30,8 +30,11 @@ def _passing(function: Callable) -> Callable:
     def convert(a: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
         from . import creation
 
+        made: Any
         if isinstance(a, Tracer):
-            made = a if dtype is None or a.dtype == dtype else a.astype(dtype)
+            made = a
+            if dtype is not None and made.dtype != dtype:
+                made = made.astype(dtype)
         elif isinstance(a, (list, tuple)) and creation.contains_tracer(a):
             made = creation.array(a, dtype)
         else:

@@ -22,9 +22,7 @@ _SWAPPED = {None: "forward", "backward": "forward", "forward": "backward", "orth
 def _checked(name: str, n: Any, norm: Any, out: Any) -> int:
     refuse_out(f"np.fft.{name}", out)
     if norm not in _SWAPPED:
-        raise ValueError(
-            f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".'
-        )
+        raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     n = operator.index(n)
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
@@ -167,7 +165,7 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: A
 def _shift_axes(x: Any, axes: Any) -> tuple[int, ...]:
     if axes is None:
         return tuple(range(len(shape_of(x))))
-    return (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)
+    return (int(axes),) if isinstance(axes, (int, np.integer)) else tuple(axes)
 
 
 @implements(np.fft.fftshift)

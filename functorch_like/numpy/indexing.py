@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConcreteValueError, user_line
+from ..errors import ConcreteValueError, MutationError, user_line
 from ..primitives import elementwise as e
 from ..primitives.core import Tracer, dtype_of, shape_of
 from ..primitives.indexing import gather, scatter_set
@@ -259,6 +259,11 @@ def _along(arr: Any, indices: Any, axis: int) -> list[Any]:
 
 @implements(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    if not isinstance(arr, Tracer):
+        raise MutationError(
+            f"np.put_along_axis: traced values cannot be written into a plain array, at "
+            f"{user_line()}; make it with np.zeros_like(x) of a traced x."
+        )
     setitem(arr, tuple(_along(arr, indices, axis)), values)
 
 

@@ -56,7 +56,7 @@ FUNCTIONS.setdefault(np.linalg.matrix_transpose, matrix_transpose)
 
 
 def _inexact(x: Any) -> Any:
-    """An operand as an array or tracer of a floating or complex dtype."""
+    """Make an operand an array or tracer of a floating or complex dtype."""
     x = as_operand(x)
     if not isinstance(x, Tracer):
         x = np.asarray(x)
@@ -92,7 +92,7 @@ def _uplo(name: str, uplo: str) -> str:
 
 
 def _value(x: Any) -> Any:
-    """The value of an array, or None where it is traced and has none."""
+    """Return the value of an array, or None where it is traced and has none."""
     return x.concrete() if isinstance(x, Tracer) else x
 
 
@@ -232,7 +232,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """Determinant; its derivative exists at singular matrices too."""
+    """Compute determinants; the derivative exists at singular matrices too."""
     return p.determinant(_square("det", a))
 
 
@@ -476,7 +476,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803
-    """Number of singular values above a threshold; it has no derivative."""
+    """Count the singular values above a threshold; it has no derivative."""
     if rtol is not None and tol is not None:
         raise ValueError("`tol` and `rtol` can't be both set.")
     a = _inexact(A)

@@ -187,7 +187,8 @@ def atleast_3d(*arys: Any) -> Any:
 def _arrays(seq: Any) -> list[Any]:
     if isinstance(seq, Tracer):  # iterate over the leading axis
         return list(seq)
-    return [x if isinstance(x, Tracer) else np.asarray(as_operand(x)) for x in seq]
+    operands = [as_operand(x) for x in seq]
+    return [x if isinstance(x, Tracer) else np.asarray(x) for x in operands]
 
 
 def _unified(arrays: Sequence[Any], dtype: Any = None) -> list[Any]:

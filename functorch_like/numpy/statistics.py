@@ -139,7 +139,8 @@ def _position(name: str, n: Any, q: Any, method: str) -> Any:
         return np.clip(at, 0.0, n - 1.0)
     if isinstance(n, int) and _known(q):
         # The others are steps in q: NumPy's answer for the positions themselves.
-        return np.quantile(np.arange(float(n)), _concrete(name, q, ""), method=method)
+        positions: Any = np.arange(float(n))
+        return np.quantile(positions, _concrete(name, q, ""), method=method)  # type: ignore[call-overload]
     raise TypeError(
         f"{name}: method={method!r} is not supported for a sample or quantiles whose values are "
         f"not known, at {user_line()}; use one of {sorted(_CONTINUOUS)}."
@@ -152,7 +153,8 @@ def _quantile(
     a = _floating(a)
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
-    q = np.asarray(q, a.dtype) if type(q) in (int, float) else _floating(q)
+    weak = type(q) in (int, float)  # a Python number does not promote float32
+    q = _floating(q)
     if scale != 1.0:
         q = q / scale
     if _known(q) and not np.all((_concrete(name, q, "") >= 0) & (_concrete(name, q, "") <= 1)):
@@ -167,7 +169,9 @@ def _quantile(
     at = _position(name, n, ravel(q), method)
     below = np.floor(at)
     fraction = at - below
-    low = discretize(below, np.dtype(np.intp)) if isinstance(below, Tracer) else below.astype(np.intp)
+    low = (
+        discretize(below, np.dtype(np.intp)) if isinstance(below, Tracer) else below.astype(np.intp)
+    )
     last = n - 1 if isinstance(n, int) else astype(n, np.intp) - 1
     high = np.minimum(low + 1, last)
     if isinstance(n, int):  # one position for all rows
@@ -176,9 +180,10 @@ def _quantile(
         first, second = take_along_axis(ordered, low), take_along_axis(ordered, high)
     # From the nearer end, as NumPy does.
     step = second - first
-    result = np.where(
-        fraction >= 0.5, second - step * (1.0 - fraction), first + step * fraction
-    )
+    near, rest = fraction >= 0.5, 1.0 - fraction
+    if weak:
+        fraction, rest = astype(fraction, a.dtype), astype(rest, a.dtype)
+    result = np.where(near, second - step * rest, first + step * fraction)
     # Infinite neighbours that are equal: their difference is NaN.
     result = np.where(np.equal(first, second), first, result)
     if not skip_nan:
@@ -273,7 +278,9 @@ def cov(
 
 
 @implements(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None, **unused: Any) -> Any:
+def corrcoef(
+    x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None, **unused: Any
+) -> Any:
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -324,8 +331,10 @@ def interp(
 
 @implements(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    if not any(isinstance(v, Tracer) and v.ndim for v in varargs):
-        return run_numpy_source(np.gradient, (f, *varargs), {"axis": axis, "edge_order": edge_order})
+    if not any(isinstance(v, Tracer) and v.ndim for v in varargs):  # type: ignore[attr-defined]
+        return run_numpy_source(
+            np.gradient, (f, *varargs), {"axis": axis, "edge_order": edge_order}
+        )
     # NumPy takes equal spacings as one number, through which coordinates would get no derivative.
     f = _floating(f)
     axes = normalize_axes(axis, f.ndim)
@@ -430,6 +439,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
     x = _array(x)
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
+    x = astype(x, np.promote_types(x.dtype, int))
     n = x.shape[0] if N is None else N
     if n == 0:
         return np.zeros((x.shape[0], 0), x.dtype)
@@ -468,7 +478,9 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 
 @implements(np.histogram)
-def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+def histogram(
+    a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> Any:
     a = _array(a)
     if not isinstance(bins, (int, np.integer)) or (_known(a) and _known(weights)):
         options = {"range": range, "density": density, "weights": weights}
@@ -512,7 +524,7 @@ def unique(
 ) -> Any:
     # Which elements are kept depends on values; the kept ones carry their derivatives.
     value = _concrete("np.unique", ar, "the length of the result depends on values not known")
-    _, index, *rest = np.unique(
+    _, index, *rest = np.unique(  # type: ignore[call-overload]
         value, True, return_inverse, return_counts, axis, equal_nan=equal_nan
     )
     kept = take(ar, index, axis)
@@ -546,8 +558,8 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     x = _array(x)
     if isinstance(condlist, (bool, np.bool_)) or (
         isinstance(condlist, (list, np.ndarray, Tracer))
-        and len(condlist)
-        and not isinstance(condlist[0], (list, np.ndarray, Tracer))
+        and len(condlist)  # type: ignore[arg-type]
+        and not isinstance(condlist[0], (list, np.ndarray, Tracer))  # type: ignore[index]
         and x.ndim != 0
     ):
         condlist = [condlist]
@@ -651,7 +663,7 @@ def _target(name: str, x: Any) -> Any:
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     dst, src = _target("np.copyto", dst), as_operand(src)
     weak = type(src) in (bool, int, float)  # NumPy lets Python numbers in
-    if not weak and not np.can_cast(dtype_of(src), dst.dtype, casting):
+    if not weak and not np.can_cast(dtype_of(src), dst.dtype, casting):  # type: ignore[arg-type]
         raise TypeError(
             f"Cannot cast array data from {dtype_of(src)} to {dst.dtype} according to the rule "
             f"'{casting}'"
@@ -676,7 +688,7 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     a = _target("np.put", a)
     flat = ravel(_array(ind))
-    where = np.unravel_index(np.arange(a.size).take(flat, mode=mode), a.shape)
+    where = np.unravel_index(np.arange(a.size).take(flat, mode=mode), a.shape)  # type: ignore[call-overload]
     setitem(a, where, np.resize(_array(v), flat.shape))
 
 

@@ -10,7 +10,7 @@ from ..errors import MutationError, user_line
 from ..primitives import elementwise as e
 from ..primitives import reduction
 from ..primitives.core import Tracer, shape_of
-from .dispatch import UFUNCS, opaque, refuse_out
+from .dispatch import find_ufunc, opaque, refuse_out
 from .elementwise import as_operand
 from .indexing import add_at, check_assignable, getitem, setitem
 from .manipulation import astype, broadcast_to, normalize_axis, reshape
@@ -50,7 +50,7 @@ def call(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
 
 
 def _function(ufunc: Any) -> Any:
-    found = UFUNCS.get(ufunc)
+    found = find_ufunc(ufunc)
     if found is not None:
         return found
     if ufunc.nout != 1:

@@ -161,7 +161,9 @@ def logsumexp(
     """
     a = _floating(a)
     if dtype_of(a).kind == "c":
-        raise TypeError("logsumexp: expected real exponents; got complex ones; do np.log(np.sum(...)).")
+        raise TypeError(
+            "logsumexp: expected real exponents; got complex ones; do np.log(np.sum(...))."
+        )
     if b is not None:
         b = _floating(b)
         shape = np.broadcast_shapes(shape_of(a), shape_of(b))
