@@ -78,7 +78,7 @@ def plot(
     kinds: list[str],
     output: pathlib.Path,
 ) -> None:
-    """The function and its stationary points; its smaller curvature and where it is convex."""
+    """Draw the function with its stationary points, and its smaller curvature."""
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(

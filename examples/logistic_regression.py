@@ -73,7 +73,7 @@ def main(output: pathlib.Path | None = None) -> dict:
 
 
 def plot(w: np.ndarray, errors: np.ndarray, norms: list[float], output: pathlib.Path) -> None:
-    """Coefficients with 95% intervals, and the convergence of Newton's method."""
+    """Draw coefficients with 95% intervals, and the convergence of Newton's method."""
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(

@@ -84,7 +84,7 @@ def main(output: pathlib.Path | None = None) -> dict:
 
 
 def plot(results: dict, output: pathlib.Path) -> None:
-    """Derivatives over their closed forms, and what is left between the two."""
+    """Draw derivatives over their closed forms, and what is left between the two."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(

@@ -88,7 +88,7 @@ def main(output: pathlib.Path | None = None) -> dict:
     x = relax(cluster, hopped)
     modes = frequencies(cluster, x)
     energy, force = float(cluster(x)), float(np.max(np.abs(ft.grad(cluster)(x))))
-    print(f"cluster: energy {energy:.6f} after {len(energies)} relaxations, largest force {force:.0e}")
+    print(f"cluster: energy {energy:.6f}, {len(energies)} relaxations, largest force {force:.0e}")
     zero = int(np.sum(np.abs(modes) < 1e-3))
     print(f"cluster: {zero} motions of the whole; vibrations in groups of {groups(modes[zero:])}")
     if output is not None:
@@ -109,7 +109,7 @@ def main(output: pathlib.Path | None = None) -> dict:
 def plot(
     x: np.ndarray, energies: list[float], modes: np.ndarray, zero: int, output: pathlib.Path
 ) -> None:
-    """The cluster, the search that found it, and its vibrations."""
+    """Draw the cluster, the search that found it, and its vibrations."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(13.0, 4.6), layout="constrained")
@@ -131,7 +131,7 @@ def plot(
     space.set_title(f"Thirteen atoms: {cluster(x):.6f} ε")
     space.set_aspect("equal", adjustable="box")
     space.set_box_aspect((1, 1, 1), zoom=1.5)
-    space.view_init(elev=18, azim=25)
+    space.view_init(elev=14, azim=42)
     space.set_axis_off()
 
     hops = figure.add_subplot(grid[1])
@@ -148,7 +148,7 @@ def plot(
     hops.set_xlabel("relaxation")
     hops.set_ylabel("energy (ε)")
     hops.set_title("Basin hopping")
-    hops.legend(loc="center right")
+    hops.legend(loc=(0.38, 0.16))
     hops.grid(alpha=0.3)
 
     bars = figure.add_subplot(grid[2])
@@ -162,7 +162,7 @@ def plot(
         end += size
     bars.bar(range(len(modes)), np.maximum(modes, 0.08), color=colors)
     bars.set_xlabel("mode")
-    bars.set_ylabel("angular frequency (√(ε/m) / σ)")
+    bars.set_ylabel(r"angular frequency ($\sqrt{\epsilon/m}\,/\,\sigma$)")
     bars.set_title("Vibrations; numbers count modes of one frequency")
     bars.grid(axis="y", alpha=0.3)
     bars.set_axisbelow(True)

@@ -28,9 +28,28 @@ from functorch_like.primitives.core import (
 for module in pkgutil.iter_modules(primitives_package.__path__):
     importlib.import_module(f"functorch_like.primitives.{module.name}")
 
+
+def differentiable(row: Row) -> bool:
+    primitive = registry[row.primitive]
+    return not isinstance(primitive, Nondifferentiable) and not (
+        isinstance(primitive, Elementwise) and primitive.rules is None
+    )
+
+
+def parametrized(chosen: list[tuple[Row, np.dtype]]) -> pytest.MarkDecorator:
+    ids = [f"{row}-{dtype}" for row, dtype in chosen]
+    return pytest.mark.parametrize(("row", "dtype"), chosen, ids=ids)
+
+
 CASES = [(row, dtype) for row in TABLE for dtype in row.dtypes]
-IDS = [f"{row}-{dtype}" for row, dtype in CASES]
-cases = pytest.mark.parametrize(("row", "dtype"), CASES, ids=IDS)
+SMOOTH = [case for case in CASES if differentiable(case[0])]
+cases = parametrized(CASES)
+smooth_cases = parametrized(SMOOTH)
+# Differences of single precision say nothing of second order.
+double_cases = parametrized(
+    [(r, d) for r, d in SMOOTH if d.itemsize >= 8 and not r.label.startswith("to-")]
+)
+flat_cases = parametrized([(r, d) for r, d in CASES if not differentiable(r) and d.kind in "fc"])
 
 
 def listed(x: object) -> list:
@@ -107,17 +126,8 @@ def test_staged_equals_value(row: Row, dtype: np.dtype) -> None:
         np.testing.assert_array_equal(got, want)
 
 
-def differentiable(row: Row) -> bool:
-    primitive = registry[row.primitive]
-    return not isinstance(primitive, Nondifferentiable) and not (
-        isinstance(primitive, Elementwise) and primitive.rules is None
-    )
-
-
-@cases
+@smooth_cases
 def test_forward_against_differences(row: Row, dtype: np.dtype) -> None:
-    if not differentiable(row):
-        pytest.skip("its results carry no derivative: test_no_derivative")
     primitive, operands, chosen = prepared(row, dtype)
     f = in_chosen(primitive, operands, chosen, row.params)
     rng = np.random.default_rng(1)
@@ -137,10 +147,8 @@ def test_forward_against_differences(row: Row, dtype: np.dtype) -> None:
         np.testing.assert_allclose(got, reference, rtol=tolerance, atol=tolerance)
 
 
-@cases
+@smooth_cases
 def test_reverse_is_transpose_of_forward(row: Row, dtype: np.dtype) -> None:
-    if not differentiable(row):
-        pytest.skip("its results carry no derivative: test_no_derivative")
     primitive, operands, chosen = prepared(row, dtype)
     f = in_chosen(primitive, operands, chosen, row.params)
     rng = np.random.default_rng(2)
@@ -161,12 +169,8 @@ def test_reverse_is_transpose_of_forward(row: Row, dtype: np.dtype) -> None:
         np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
-@cases
+@double_cases
 def test_second_order(row: Row, dtype: np.dtype) -> None:
-    if not differentiable(row):
-        pytest.skip("its results carry no derivative: test_no_derivative")
-    if dtype.itemsize < 8 or row.label.startswith("to-"):
-        pytest.skip("differences of float32 say nothing of second order")
     primitive, operands, chosen = prepared(row, dtype)
     f = in_chosen(primitive, operands, chosen, row.params)
     rng = np.random.default_rng(3)
@@ -189,18 +193,16 @@ def test_second_order(row: Row, dtype: np.dtype) -> None:
 
 
 @cases
-@pytest.mark.parametrize("which", ["all", "first", "last"])
-def test_batched_equals_loop(row: Row, dtype: np.dtype, which: str) -> None:
+def test_batched_equals_loop(row: Row, dtype: np.dtype) -> None:
+    count = len(prepared(row, dtype)[1])
+    for batched in {tuple(range(count)), (0,), (count - 1,)}:
+        check_batched(row, dtype, batched)
+
+
+def check_batched(row: Row, dtype: np.dtype, batched: tuple[int, ...]) -> None:
     primitive, operands, _ = prepared(row, dtype)
     size = 3
     lanes = [prepared(row, dtype, seed)[1] for seed in range(size)]
-    batched = {
-        "all": range(len(operands)),
-        "first": (0,),
-        "last": (len(operands) - 1,),
-    }[which]
-    if which == "last" and len(operands) == 1:
-        pytest.skip("one operand only: the same as first")
     args = [
         np.stack([lane[i] for lane in lanes]) if i in batched else operands[i]
         for i in range(len(operands))
@@ -224,13 +226,9 @@ def test_batched_equals_loop(row: Row, dtype: np.dtype, which: str) -> None:
         np.testing.assert_allclose(out, want, rtol=tolerance, atol=tolerance)
 
 
-@cases
+@flat_cases
 def test_no_derivative(row: Row, dtype: np.dtype) -> None:
-    if differentiable(row):
-        pytest.skip("has derivatives")
     primitive, operands, chosen = prepared(row, dtype)
-    if dtype.kind not in "fc" or not chosen:
-        pytest.skip("takes no floating-point operand")
 
     def f(*xs: object) -> object:
         full = list(operands)
