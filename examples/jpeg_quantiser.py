@@ -116,7 +116,7 @@ def main(output: pathlib.Path | None = None) -> dict:
         return np.array([encode(image, table)[:2] for table in members])
 
     curves = {
-        "standard, scaled": curve([scaled_standard(q) for q in range(20, 93, 6)]),
+        "scaled standard": curve([scaled_standard(q) for q in range(20, 93, 6)]),
         "flat": curve([np.full((8, 8), float(v)) for v in (68, 56, 46, 38, 31, 25, 20, 16, 13)]),
         "tuned": curve([tables[price] for price in reversed(PRICES)]),
     }
@@ -125,7 +125,7 @@ def main(output: pathlib.Path | None = None) -> dict:
         print(f"{name:8s} table: {bits:.3f} bits a pixel, PSNR {psnr:.2f} dB")
     bits, psnr, _ = pictures["tuned"]
     savings = {
-        name: 1 - bits / bits_at(psnr, curves[name]) for name in ("standard, scaled", "flat")
+        name: 1 - bits / bits_at(psnr, curves[name]) for name in ("scaled standard", "flat")
     }
     for name, saving in savings.items():
         print(f"tuned against {name} table of the same PSNR: {saving:+.1%} of the bits saved")

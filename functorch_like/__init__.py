@@ -1,6 +1,6 @@
 """Composable transformations of plain NumPy functions."""
 
-from . import numpy, testing, tree
+from . import errors, numpy, testing, tree
 from .batching import vmap
 from .checkpointing import checkpoint
 from .custom_rules import (
@@ -27,6 +27,7 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "errors",
     "eval_shape",
     "finite_difference",
     "grad",

@@ -628,6 +628,11 @@ def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
 
     @boundary
     def f_jvp(*tangents: Any) -> Any:
+        if len(tangents) != len(primals):
+            raise TypeError(
+                f"linearize({name_of(f)}): expected one tangent an argument, {len(primals)}; got "
+                f"{len(tangents)}."
+            )
         given = tangents[0] if len(primals) == 1 else tangents
         leaves, structure = tree.flatten(given)
         same_structure("linearize", f, "tangents", structure, made.in_tree, "the primals")

@@ -177,9 +177,9 @@ class Tracer:
     ``dtype``.
     """
 
-    # ``_base`` and ``_views`` exist only on tracers that are views or have some: see
+    # ``_view`` and ``_views`` exist only on tracers that are views or have some: see
     # functorch_like.numpy.views.
-    __slots__ = ("__weakref__", "_base", "_trace", "_views")
+    __slots__ = ("__weakref__", "_trace", "_view", "_views")
 
     _trace: Trace
     shape: Any

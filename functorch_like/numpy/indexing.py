@@ -15,7 +15,7 @@ from ..primitives.structural import slice_at, update_slice
 from .dispatch import implements
 from .elementwise import as_operand
 from .manipulation import astype, broadcast_to, moveaxis, normalize_axis, ravel, reshape, transpose
-from .views import check_assignable, view_of
+from .views import assign, is_view_at, view_of
 
 __all__ = ["getitem", "setitem", "take", "take_along_axis"]
 
@@ -88,12 +88,14 @@ def getitem(x: Any, index: Any) -> Any:
                 f"index {index} is out of bounds for axis 0 with size {x.shape[0]}"
             )
         taken = slice_at(x, index=(index,))
-        return taken if len(x.shape) == 1 else view_of(x, taken)
+        return taken if len(x.shape) == 1 else view_of(x, taken, "slice", (index,))
     if kind is slice:
-        return view_of(x, slice_at(x, index=(index,)))
+        return view_of(x, slice_at(x, index=(index,)), "slice", (index,))
     if all(map(_is_basic, index if kind is tuple else (index,))):
         index = index if kind is tuple else (index,)
-        return view_of(x, slice_at(x, index=index))
+        taken = slice_at(x, index=index)
+        whole = len(taken.shape) or Ellipsis in index  # a single element is a number, no view
+        return view_of(x, taken, "slice", index) if whole else taken
     return _advanced(x, _normalize(index, x.shape))
 
 
@@ -151,7 +153,8 @@ def _index_array(a: Any, shape: tuple[int, ...], size: int) -> Any:
 
 def setitem(x: Tracer, index: Any, value: Any) -> None:
     """``x[index] = value``, recorded as a new array that ``x`` stands for from here on."""
-    check_assignable(x)
+    if isinstance(value, Tracer) and is_view_at(value, x, index if type(index) is tuple else (index,)):
+        return  # the second half of x[i] += v, whose first half has written already
     value = as_operand(value)
     if dtype_of(value).kind == "c" and x.dtype.kind != "c":
         raise TypeError(
@@ -169,7 +172,7 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
     if all(map(_is_basic, index if type(index) is tuple else (index,))):
         index = index if type(index) is tuple else (index,)
         target = np.broadcast_to(np.zeros(()), x.shape)[index].shape
-        x.become(update_slice(x, _fill(value, target), index=index))  # type: ignore[attr-defined]
+        assign(x, update_slice(x, _fill(value, target), index=index))
         return
     items = _normalize(index, x.shape)
     # Which element of the value was written last at each place, by NumPy's own assignment.
@@ -185,7 +188,7 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
     if count.size == 0:
         return
     chosen = gather(source, np.maximum(written, 0))
-    x.become(e.select(written >= 0, chosen, x))  # type: ignore[attr-defined]
+    assign(x, e.select(written >= 0, chosen, x))
 
 
 def _set_traced(
@@ -202,7 +205,7 @@ def _set_traced(
     order = np.arange(int(np.prod(target, dtype=int))).reshape(target)
     written = scatter_set(np.full(x.shape, -1), order, *index)
     chosen = gather(ravel(_fill(value, target)), e.maximum(written, 0))
-    x.become(e.select(e.greater_equal(written, 0), chosen, x))
+    assign(x, e.select(e.greater_equal(written, 0), chosen, x))
 
 
 def _fill(value: Any, shape: tuple[int, ...]) -> Any:
@@ -210,7 +213,10 @@ def _fill(value: Any, shape: tuple[int, ...]) -> Any:
     while len(own) > len(shape) and own[0] == 1:  # NumPy drops leading ones on assignment
         value = reshape(value, own[1:])
         own = own[1:]
-    if np.broadcast_shapes(own, shape) != shape:
+    fits = len(own) <= len(shape) and all(
+        m in (1, n) for m, n in zip(own[::-1], shape[::-1], strict=False)
+    )
+    if not fits:
         raise ValueError(f"could not broadcast input array from shape {own} into shape {shape}")
     return broadcast_to(value, shape)
 

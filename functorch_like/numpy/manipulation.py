@@ -68,9 +68,7 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
     dims = _shape_argument(shape, math.prod(shape_of(a)))
     if order == "F":
         return transpose(reshape(transpose(a), dims[::-1]))
-    if dims == a.shape:
-        return view_of(a, a[...] if not isinstance(a, Tracer) else p.reshape(a, shape=dims))
-    return view_of(a, p.reshape(a, shape=dims))
+    return view_of(a, p.reshape(a, shape=dims), "reshape", dims)
 
 
 @implements(np.ravel)
@@ -88,7 +86,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
         order = normalize_axes(tuple(axes), ndim)
         if len(order) != ndim:
             raise ValueError("axes don't match array")
-    return view_of(a, p.transpose(a, axes=order))
+    return view_of(a, p.transpose(a, axes=order), "transpose", order)
 
 
 @implements(np.matrix_transpose)
@@ -146,7 +144,11 @@ def squeeze(a: Any, axis: Any = None) -> Any:
         axes = normalize_axes(axis, a.ndim)
         if any(a.shape[i] != 1 for i in axes):
             raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
+    return _with_axes(a, tuple(n for i, n in enumerate(a.shape) if i not in axes))
+
+
+def _with_axes(a: Any, shape: tuple[int, ...]) -> Any:
+    return view_of(a, p.reshape(a, shape=shape), "axes", shape)
 
 
 @implements(np.expand_dims)
@@ -155,7 +157,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     ndim = a.ndim + len(axes)
     new = normalize_axes(tuple(axes), ndim)
     old = iter(a.shape)
-    return reshape(a, tuple(1 if i in new else next(old) for i in range(ndim)))
+    return _with_axes(a, tuple(1 if i in new else next(old) for i in range(ndim)))
 
 
 @implements(np.atleast_1d)

@@ -13,6 +13,7 @@ from ..primitives.core import Elementwise, Tracer
 from ..primitives.structural import copy as copy_primitive
 from . import elementwise, indexing, manipulation, products, reductions, sorting
 from .elementwise import as_operand
+from .views import assign, view_of
 
 __all__: list[str] = []
 
@@ -67,8 +68,7 @@ def _in_place(name: str, forward: Callable) -> Callable:
                 f"{name}: cannot cast the result from {result.dtype} to {self.dtype}, at "
                 f"{user_line()}; write x = x {name[2:-2].lstrip('i')} y, or make x of {result.dtype}."
             )
-        indexing.check_assignable(self)
-        self.become(manipulation.astype(result, self.dtype))
+        assign(self, manipulation.astype(result, self.dtype))
         return self
 
     return update
@@ -270,7 +270,10 @@ _ATTRIBUTES: dict[str, Any] = {
     "__iter__": _iterate,
     "__bool__": _truth,
     "__float__": _refuse_number(
-        "a Python float", "Use NumPy's functions instead of math's, and no float(...)."
+        "a Python float",
+        "Use NumPy's functions instead of math's, and no float(...). Where the value is assigned "
+        "to an element of a plain array, make that array with np.zeros_like(x) of a traced x, or "
+        "collect the values in a list and np.stack it.",
     ),
     "__int__": _refuse_number("a Python int", "Use np.floor or np.rint and keep the array."),
     "__complex__": _refuse_number("a Python complex", "Use NumPy's functions and no complex(...)."),
@@ -287,8 +290,8 @@ _ATTRIBUTES: dict[str, Any] = {
     "nbytes": property(lambda self: self.size * self.dtype.itemsize),
     "T": property(lambda self: manipulation.transpose(self)),
     "mT": property(lambda self: manipulation.matrix_transpose(self)),
-    "real": property(lambda self: elementwise.real(self)),
-    "imag": property(lambda self: elementwise.imag(self)),
+    "real": property(lambda self: view_of(self, elementwise.real(self), "unknown")),
+    "imag": property(lambda self: view_of(self, elementwise.imag(self), "unknown")),
     "at": property(lambda self: _At(self)),
     "flat": property(lambda self: manipulation.ravel(self)),
     "reshape": _varargs(manipulation.reshape),
@@ -340,8 +343,7 @@ _ATTRIBUTES: dict[str, Any] = {
 
 
 def _sort_in_place(self: Any, axis: int) -> None:
-    indexing.check_assignable(self)
-    self.become(sorting.sort(self, axis))
+    assign(self, sorting.sort(self, axis))
 
 
 for _name, _value in _ATTRIBUTES.items():

@@ -12,8 +12,9 @@ from ..primitives import reduction
 from ..primitives.core import Tracer, shape_of
 from .dispatch import find_ufunc, opaque, refuse_out
 from .elementwise import as_operand
-from .indexing import add_at, check_assignable, getitem, setitem
+from .indexing import add_at, getitem, setitem
 from .manipulation import astype, broadcast_to, normalize_axis, reshape
+from .views import assign
 from .reductions import all_, any_, cumprod, cumsum, max_, min_, prod, running_extreme, sum_
 
 __all__ = ["call"]
@@ -84,8 +85,7 @@ def _call(
         return result
     if where is not True:
         result = e.select(as_operand(where), result, target)
-    check_assignable(target)
-    target.become(astype(broadcast_to(result, target.shape), target.dtype))
+    assign(target, astype(broadcast_to(result, target.shape), target.dtype))
     return target
 
 
@@ -149,10 +149,9 @@ def _at(ufunc: Any, target: Any, index: Any, *values: Any) -> None:
             f"np.{ufunc.__name__}.at: cannot add traced values into a plain array, at "
             f"{user_line()}; make it with np.zeros_like(x) of a traced x."
         )
-    check_assignable(target)
     if ufunc in (np.add, np.subtract):
         value = values[0] if ufunc is np.add else -values[0]
-        target.become(add_at(target, index, value))  # type: ignore[attr-defined]
+        assign(target, add_at(target, index, value))
         return
     places = getitem(np.arange(target.size).reshape(target.shape), index)
     if len(np.unique(places)) != np.size(places):
