@@ -64,7 +64,7 @@ def coefficients(image: np.ndarray) -> np.ndarray:
     return dct @ blocks @ dct.T
 
 
-def objective(log_table: np.ndarray, c: np.ndarray, price: float) -> np.ndarray:
+def objective(log_table: np.ndarray, c: np.ndarray, price: float) -> np.floating:
     """Squared error a pixel, plus ``price`` times the estimated bits a pixel."""
     q = np.exp(log_table)
     error = np.mean((q * nearest(c / q) - c) ** 2)
@@ -124,9 +124,7 @@ def main(output: pathlib.Path | None = None) -> dict:
     for name, (bits, psnr, _) in pictures.items():
         print(f"{name:8s} table: {bits:.3f} bits a pixel, PSNR {psnr:.2f} dB")
     bits, psnr, _ = pictures["tuned"]
-    savings = {
-        name: 1 - bits / bits_at(psnr, curves[name]) for name in ("scaled standard", "flat")
-    }
+    savings = {name: 1 - bits / bits_at(psnr, curves[name]) for name in ("scaled standard", "flat")}
     for name, saving in savings.items():
         print(f"tuned against {name} table of the same PSNR: {saving:+.1%} of the bits saved")
     before, after = (

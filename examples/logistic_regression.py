@@ -34,7 +34,7 @@ def load() -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([np.ones(len(x)), x]), np.where(data.target == 0, 1.0, -1.0)
 
 
-def negative_log_likelihood(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def negative_log_likelihood(w: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.floating:
     """Minus the log-likelihood of coefficients ``w``, labels ``y`` being +1 or -1."""
     return np.sum(np.logaddexp(0.0, -y * (x @ w)))
 

@@ -20,19 +20,19 @@ import functorch_like as ft
 ECCENTRICITY = 0.6
 
 
-def agm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def agm(a: float, b: float) -> float:
     """Arithmetic-geometric mean of two positive numbers, by recursion."""
     if np.abs(a - b) < 1e-12 * a:
         return (a + b) / 2
     return agm((a + b) / 2, np.sqrt(a * b))
 
 
-def elliptic_k(m: float) -> np.ndarray:
+def elliptic_k(m: float) -> float:
     """Complete elliptic integral of the first kind, by Gauss's formula."""
     return np.pi / (2 * agm(1.0, np.sqrt(1 - m)))
 
 
-def eccentric_anomaly(mean_anomaly: float, eccentricity: float) -> np.ndarray:
+def eccentric_anomaly(mean_anomaly: float, eccentricity: float) -> float:
     """Solve ``E - e sin(E) = M`` for ``E`` by Newton's iteration, until it stops moving."""
     e = mean_anomaly + eccentricity * np.sin(mean_anomaly)
     step = np.inf

@@ -25,12 +25,12 @@ def distances(x: np.ndarray) -> np.ndarray:
     return np.linalg.norm(x[i] - x[j], axis=-1)
 
 
-def triangle(x: np.ndarray) -> np.ndarray:
+def triangle(x: np.ndarray) -> np.floating:
     """Energy of three masses in the plane, each two joined by a spring of length 1."""
     return np.sum((distances(x.reshape(3, 2)) - 1.0) ** 2) / 2
 
 
-def cluster(x: np.ndarray) -> np.ndarray:
+def cluster(x: np.ndarray) -> np.floating:
     """Lennard-Jones energy of thirteen atoms in space."""
     r = distances(x.reshape(13, 3))
     return 4 * np.sum(r**-12 - r**-6)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import differentiable, resolve_argnums, substitute
+from .arguments import beside, differentiable, resolve_argnums, substitute
 from .batching import vmap
 from .errors import boundary, fold, name_of
 from .forward import push
@@ -40,7 +40,7 @@ def _basis(leaves: Sequence[Any]) -> list[np.ndarray]:
     for x, n in zip(leaves, sizes, strict=True):
         part = np.zeros((total, n), x.dtype)
         part[start + np.arange(n), np.arange(n)] = 1
-        made.append(part.reshape(total, *shape_of(x)))
+        made.append(beside(x, part.reshape(total, *shape_of(x))))
         start += n
     return made
 
@@ -218,7 +218,8 @@ def _rows(
     if len(made.outputs) == 1 and shape_of(made.outputs[0]) == ():
         # one row: nothing to batch
         rows = [
-            reshape(x, shape=(1, *shape_of(x))) for x in row(np.ones((), made.outputs[0].dtype)[()])
+            reshape(x, shape=(1, *shape_of(x)))
+            for x in row(beside(made.outputs[0], np.ones((), made.outputs[0].dtype)[()]))
         ]
     else:
         chunk = _chunk(chunk_size, made.inputs)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import as_array, differentiable, resolve_argnums, same_structure, substitute
+from .arguments import as_array, beside, differentiable, resolve_argnums, same_structure, substitute
 from .errors import boundary, fold, name_of
 from .primitives.core import (
     EVAL,
@@ -493,7 +493,7 @@ def _gradient(
             if slot is None:
                 found: list = [None] * len(made.in_slots)
             else:
-                seed = value.dtype.type(1)
+                seed = beside(value, value.dtype.type(1))
                 found = pull_back(made.tape, [(slot, seed)], made.in_slots)
             gradients = tree.unflatten(made.in_tree, finish(found, made.inputs))
             if not one and len(numbers) == 1:

@@ -61,15 +61,15 @@ positive = elementwise("positive", np.positive, (lambda t, ans, x: t,), linear=(
 def _power_base_rule(t: Any, ans: Any, x: Any, y: Any) -> Any:
     if type(y) is int or type(y) is float:  # the common x**2, x**0.5
         if y == 0:
-            return zeros_like(t)
+            return multiply(t, 0)
         return multiply(t, multiply(y, x if y == 2 else power(x, y - 1)))
     # y x^(y-1), and 0 at y = 0 even where x^-1 is infinite.
     flat = equal(y, 0)
-    return multiply(t, multiply(y, power(x, select(flat, ones_like(y), subtract(y, 1)))))
+    return multiply(t, multiply(y, power(x, select(flat, 1, subtract(y, 1)))))
 
 
 def _power_exponent_rule(t: Any, ans: Any, x: Any, y: Any) -> Any:
-    return multiply(t, multiply(ans, log(select(equal(x, 0), ones_like(x), x))))
+    return multiply(t, multiply(ans, log(select(equal(x, 0), 1, x))))
 
 
 def ones_like(x: Any) -> Any:
@@ -121,7 +121,7 @@ log1p = elementwise("log1p", np.log1p, (lambda t, ans, x: divide(t, add(1.0, x))
 
 def _finite_floor(ans: Any) -> Any:
     # exp(x - ans) with both -inf would be exp(nan); the share is then 0.
-    return select(equal(ans, -math.inf), zeros_like(ans), ans)
+    return select(equal(ans, -math.inf), 0, ans)
 
 
 logaddexp = elementwise(
@@ -172,7 +172,7 @@ rad2deg = elementwise("rad2deg", np.rad2deg, (lambda t, ans, x: rad2deg(t),), li
 
 
 def _nonzero(x: Any) -> Any:
-    return select(equal(x, 0), ones_like(x), x)
+    return select(equal(x, 0), 1, x)
 
 
 def _squared_radius(x: Any, y: Any) -> Any:
@@ -200,12 +200,8 @@ hypot = elementwise(
 root_of_square_sum = elementwise(
     "root_of_square_sum",
     np.sqrt,
-    (lambda t, ans, x: divide(t, multiply(2.0, select(equal(ans, 0), infinity_like(ans), ans))),),
+    (lambda t, ans, x: divide(t, multiply(2.0, select(equal(ans, 0), math.inf, ans))),),
 )
-
-
-def infinity_like(x: Any) -> Any:
-    return np.broadcast_to(np.array(math.inf, dtype_of(x)), shape_of(x))
 
 
 # --- kinks -----------------------------------------------------------------------------------
@@ -311,8 +307,8 @@ select = _Select(
     np.where,
     (
         None,
-        lambda t, ans, c, x, y: select(c, t, zeros_like(t)),
-        lambda t, ans, c, x, y: select(c, zeros_like(t), t),
+        lambda t, ans, c, x, y: select(c, t, 0),
+        lambda t, ans, c, x, y: select(c, 0, t),
     ),
     linear=(1, 2),
     jointly=True,

@@ -150,8 +150,7 @@ def _rows_and_columns(x: Any) -> tuple[Any, Any]:
 def _reciprocal_or_zero(x: Any) -> Any:
     # Masked before dividing, so that no derivative of any order meets an infinity.
     zero = equal(x, 0)
-    inverted = divide(ones_like(x), select(zero, ones_like(x), x))
-    return select(zero, zeros_like(x), inverted)
+    return select(zero, 0, divide(1, select(zero, 1, x)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -708,7 +707,7 @@ def _eig_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 def _largest_real_element(v: Any) -> Any:
     """One-hot columns: where the element that LAPACK made real stands in each column."""
     size = add(square(real(v)), square(imag(v)))
-    candidates = select(equal(imag(v), 0), size, zeros_like(size))
+    candidates = select(equal(imag(v), 0), size, 0)
     n = len(shape_of(v))
     at = argmax(candidates, axis=n - 2)
     shape = shape_of(at)

@@ -174,7 +174,8 @@ def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
         f"{self._trace.name}: a traced value of shape {self.shape} and dtype {self.dtype} was "
         f"converted to a plain NumPy array, at {user_line()}; its derivative would be lost. Where "
         "it is assigned to an element of a plain array, make that array with np.zeros_like(x) or "
-        "np.empty_like(x) of a traced x, or collect the values in a list and np.stack it. Where a "
+        "np.empty_like(x) of a traced x, or collect the values in a list and np.stack it (np.array "
+        "of a list of traced values is np.stack too: NumPy does not let np.array through). Where a "
         "function was called that is not NumPy's, wrap it with functorch_like.wrap(f, vjp=...)."
     )
 
