@@ -44,7 +44,7 @@ def test_recurrence_compiles_to_ptx(dtype: str) -> None:
         pytest.skip(f"NVRTC is not installed: {type(error).__name__}")
     nvrtc.addNameExpression(program, name)
     nvrtc.compileProgram(program, ("-std=c++17", "--gpu-architecture=compute_80"))
-    assert ".entry" in nvrtc.getPTX(program)
+    assert b".entry" in nvrtc.getPTX(program)
 
 
 def run_source_on_cpu(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,55 @@
+"""The package as installed: layers, public names, import cost, no private paths."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+import functorch_like as ft
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_public_names_have_docstrings_with_examples() -> None:
+    for name in ft.__all__:
+        value = getattr(ft, name)
+        assert value.__doc__, name
+        if callable(value) and name not in ("ShapedArray",):
+            assert "Examples" in value.__doc__ and ">>>" in value.__doc__, name
+
+
+def test_heavy_packages_load_when_needed() -> None:
+    code = "import sys, functorch_like; print(*(m in sys.modules for m in ('numba', 'cupy', 'jax', 'torch', 'scipy.special')))"  # fmt: skip
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False"] * 5
+
+
+def test_primitives_and_kernels_are_reached_through_the_package() -> None:
+    out = subprocess.run(
+        [sys.executable, "-c", "import sys, functorch_like; print({'primitives', 'kernels'} & set(sys.modules))"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert out.stdout.strip() == "set()"
+
+
+def test_layers() -> None:
+    """kernels <- primitives <- functorch_like; import-linter holds the finer order."""
+    for folder, allowed in (("kernels", ()), ("primitives", ("kernels",))):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.level == 2:
+                    inside = path.parent.name != folder  # kernels/cpu, kernels/gpu
+                    top = (node.module or "").split(".")[0]
+                    assert inside or top in allowed, f"{path}: from ..{node.module}"
+                assert not (
+                    isinstance(node, ast.ImportFrom) and (node.module or "").startswith("functorch_like")
+                ), path
+
+
+def test_readme_code_runs() -> None:
+    text = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    exec(compile(block, "README.md", "exec"), {})
