@@ -16,7 +16,7 @@ def main() -> dict[str, float]:
     x = np.random.default_rng(0).normal(size=(5, 3))
     gradient = ft.grad(energy)(x)
     hessian = ft.hessian(energy)(x).reshape(15, 15)
-    direction = np.ones_like(x)
+    direction = x[::-1]
     _, slope = ft.jvp(energy, (x,), (direction,))
     product = ft.hvp(energy, (x,), (direction,))
     batch = ft.vmap(ft.grad(energy))(np.stack([x, 2 * x]))

@@ -227,7 +227,9 @@ def vmap(
     @functools.wraps(f, updated=())
     def batched(*args: Any, **kwargs: Any) -> Any:
         try:
-            return _batched_call(f, in_axes, out_axes, axis_name, axis_size, chunk_size, args, kwargs)
+            return _batched_call(
+                f, in_axes, out_axes, axis_name, axis_size, chunk_size, args, kwargs
+            )
         except Exception as error:
             raise fold(error) from error.__cause__
 

@@ -47,7 +47,9 @@ class _Checkpoint(FunctionPrimitive):
     def stage(self, trace: Any, operands: Sequence, params: dict) -> Any:
         graph, _, _ = stage_function(trace, params["function"], avals_of(operands))
         inputs = [trace.operand(x) for x in (*graph.constant_values, *operands)]
-        made = tuple(x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs)
+        made = tuple(
+            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
+        )
         return trace.append(self, inputs, {"function": graph}, made)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
@@ -109,4 +111,3 @@ def checkpoint(f: Callable) -> Callable:
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, Tracer) or hasattr(x, "dtype") or isinstance(x, float)
-

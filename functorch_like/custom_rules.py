@@ -187,7 +187,7 @@ class _CustomVjp(FunctionPrimitive):
         def forward(*xs: Any) -> list:
             outs, residuals = params["forward_function"](*xs)
             inner: Any = state.trace
-            backward, record, parts = stage_function(
+            backward, record, _ = stage_function(
                 inner,
                 lambda *cts: [
                     np.zeros(shape_of(x), x.dtype) if part is None else part
@@ -209,7 +209,9 @@ class _CustomVjp(FunctionPrimitive):
                 staged["backward"] = held["backward"]
                 constants += staged["forward"].constant_values
         inputs = [trace.operand(x) for x in (*constants, *operands)]
-        made = tuple(x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs)
+        made = tuple(
+            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
+        )
         return trace.append(self, inputs, staged, made)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
@@ -526,7 +528,9 @@ class _CustomJvp(FunctionPrimitive):
                 rule, _, _ = stage_function(trace, both, [*avals, *avals])
                 constants += rule.constant_values
         inputs = [trace.operand(x) for x in (*constants, *operands)]
-        made = tuple(x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs)
+        made = tuple(
+            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
+        )
         return trace.append(self, inputs, {"function": graph, "rule": rule, "owner": owner}, made)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
@@ -646,8 +650,8 @@ class custom_jvp:  # noqa: N801  (JAX's name)
             )
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(
-                    f"custom_jvp({name}): expected the rule to return a pair (output, tangent); got "
-                    f"{type(made).__name__}."
+                    f"custom_jvp({name}): expected the rule to return a pair (output, tangent); "
+                    f"got {type(made).__name__}."
                 )
             outs, trees["out"] = tree.flatten(made[0])
             pushed, structure = tree.flatten(made[1])
@@ -746,9 +750,7 @@ def _batch_black_box(
 ) -> tuple:
     rows = []
     for i in range(size):
-        row = [
-            slice_at(x, index=(i,)) if b else x for x, b in zip(operands, batched, strict=True)
-        ]
+        row = [slice_at(x, index=(i,)) if b else x for x, b in zip(operands, batched, strict=True)]
         rows.append(black_box(*row, f=f, result=result))
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 

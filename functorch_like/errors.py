@@ -27,7 +27,9 @@ _OURS = tuple(
     }
     | {_PACKAGE + os.sep}
 )
-_LIBRARIES = tuple(os.path.dirname(os.path.abspath(m.__file__)) + os.sep for m in (numpy, optree))
+_LIBRARIES = tuple(
+    os.path.dirname(os.path.abspath(str(m.__file__))) + os.sep for m in (numpy, optree)
+)
 
 show_internal_frames = False
 

@@ -204,7 +204,7 @@ def transpose_linear(
 ) -> list[Any]:
     """Apply the transpose of a linear ``pull`` (cotangents to cotangents) to tangents."""
     trace = LinearTrace(state.trace, [], ("transpose", pull))
-    cts = []
+    cts: list[Any] = []
     for out in outputs:
         if out.dtype.kind in "fc":
             cts.append(trace.new(out.shape, out.dtype, None))
@@ -329,7 +329,9 @@ def record_captured(
 
     def pull(cts: list) -> list:
         tape, ins, own = rerun()
-        return pull_back(tape, [(s, c) for s, c in zip(own, cts, strict=True) if s is not None], ins)
+        return pull_back(
+            tape, [(s, c) for s, c in zip(own, cts, strict=True) if s is not None], ins
+        )
 
     def push(ts: list) -> list:
         tape, ins, own = rerun()

@@ -145,7 +145,9 @@ class Graph:
                     raise TypeError(f"graph: {equation.primitive} assigns a variable again")
                 assigned.add(out)
             if equation.primitive.abstract is not None:
-                avals = [x.aval if isinstance(x, Var) else aval_of(x.value) for x in equation.inputs]
+                avals = [
+                    x.aval if isinstance(x, Var) else aval_of(x.value) for x in equation.inputs
+                ]
                 made = equation.primitive.abstract(*avals, **equation.params)
                 made = made if equation.primitive.multiple_results else (made,)
                 if [o.aval for o in equation.outputs] != list(made):
@@ -299,9 +301,7 @@ class StagingTrace(Trace):
         if not arrays:
             return inputs
         dtype = np.result_type(*arrays, *weak)
-        return [
-            Literal(dtype.type(x.value)) if isinstance(x, Literal) else x for x in inputs
-        ]
+        return [Literal(dtype.type(x.value)) if isinstance(x, Literal) else x for x in inputs]
 
     def append(self, primitive: Primitive, inputs: list, params: dict, made: Any) -> Any:
         several = primitive.multiple_results
@@ -313,9 +313,7 @@ class StagingTrace(Trace):
     def graph(self, inputs: Sequence[StagingTracer], outputs: Sequence[Any]) -> Graph:
         """The finished graph."""
         read = [self.operand(x) for x in outputs]
-        return Graph(
-            [x._var for x in inputs], self.constants, self.captured, self.equations, read
-        )
+        return Graph([x._var for x in inputs], self.constants, self.captured, self.equations, read)
 
 
 def stage_flat(label: tuple, function: Callable, avals: Sequence[ShapedArray]) -> Graph:

@@ -114,7 +114,6 @@ class ReverseTrace(Trace):
             return primitive.record(self, primals, slots, params)
         return self.parent.process(primitive, primals, params)
 
-
     # What follows is ``process`` and ``record`` of elementwise primitives on plain arrays, the
     # bulk of eager work, written out: each Python call saved is a tenth of an operation.
 
@@ -142,9 +141,7 @@ class ReverseTrace(Trace):
                 second, other = y.primal, y.slot
                 if first.dtype is not second.dtype or first.shape != second.shape:
                     return self.process(primitive, align((x, y)), NO_PARAMS)
-            elif (kind is float or kind is int) and first.dtype.kind == "f":
-                second, other = y, None
-            elif (
+            elif ((kind is float or kind is int) and first.dtype.kind == "f") or (
                 kind is _ndarray
                 and first.dtype is y.dtype
                 and (first.shape == y.shape or y.ndim == 0)

@@ -121,7 +121,14 @@ def _check(
     vs = [_random_like(rng, x) for x in xs]
     want = _difference(f, xs, vs, step)
     deeper = functools.partial(
-        _check, xs=xs, order=order - 1, modes=modes, rtol=10 * rtol, atol=10 * atol, step=step, rng=rng
+        _check,
+        xs=xs,
+        order=order - 1,
+        modes=modes,
+        rtol=10 * rtol,
+        atol=10 * atol,
+        step=step,
+        rng=rng,
     )
     if "fwd" in modes:
         _, got = jvp(f, xs, vs)

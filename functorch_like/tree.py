@@ -11,7 +11,7 @@ leaf unless it is registered. The work is done by ``optree``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optree
@@ -36,7 +36,7 @@ __all__ = [
 NAMESPACE = "functorch_like"
 PyTreeDef = optree.PyTreeSpec
 
-LEAF: PyTreeDef = optree.tree_structure(0, namespace=NAMESPACE)
+LEAF: PyTreeDef = optree.tree_structure(cast(Any, 0), namespace=NAMESPACE)
 _LEAF_TYPES = frozenset({np.ndarray, np.float64, np.float32, float, int, complex})
 
 
@@ -88,7 +88,7 @@ def reduce(function: Callable, tree: Any, *initial: Any) -> Any:
 
 def transpose(outer: PyTreeDef, inner: PyTreeDef, tree: Any) -> Any:
     """Turn a tree of trees inside out."""
-    return optree.tree_transpose(outer, inner, tree, namespace=NAMESPACE)
+    return optree.tree_transpose(outer, inner, tree)
 
 
 def register_node(cls: type, flatten: Callable, unflatten: Callable) -> type:
@@ -124,17 +124,22 @@ def register_dataclass(cls: type, static: Iterable[str] = ()) -> type:
         return values, tuple(getattr(node, name) for name in static), names
 
     def unflatten_fields(metadata: tuple, children: Iterable[Any]) -> Any:
-        node = object.__new__(cls)
+        node: Any = object.__new__(cls)
         for name, value in zip((*names, *static), (*children, *metadata), strict=True):
             object.__setattr__(node, name, value)
         return node
 
-    optree.register_pytree_node(cls, flatten_fields, unflatten_fields, namespace=NAMESPACE)
+    optree.register_pytree_node(
+        cls, flatten_fields, cast(Any, unflatten_fields), namespace=NAMESPACE
+    )
     return cls
 
 
 def describe(treedef: PyTreeDef) -> str:
     """The structure as text for error messages."""
-    return str(treedef).removeprefix("PyTreeSpec(").removesuffix(")").replace(
-        f", namespace={NAMESPACE!r}", ""
+    return (
+        str(treedef)
+        .removeprefix("PyTreeSpec(")
+        .removesuffix(")")
+        .replace(f", namespace={NAMESPACE!r}", "")
     )

@@ -103,7 +103,7 @@ def _batch(size: int, xs: Sequence, batched: Sequence[bool], subscripts: Subscri
     return contract(*xs, subscripts=(x, y, label + out))
 
 
-contract = Multilinear(
+contract: Multilinear = Multilinear(
     "contract",
     kernel=lambda x, y, subscripts: _plan(subscripts)(x, y),
     abstract=_abstract,

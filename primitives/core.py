@@ -19,7 +19,7 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,11 +39,11 @@ __all__ = [
     "Trace",
     "Tracer",
     "current_trace",
-    "registry",
-    "shape_of",
     "dtype_of",
     "elementwise",
     "on_arrays",
+    "registry",
+    "shape_of",
     "under",
 ]
 
@@ -59,7 +59,7 @@ class ShapedArray:
 
     __slots__ = ("dtype", "shape")
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
 
@@ -129,6 +129,10 @@ class Trace:
         """Apply ``primitive`` in the sense of this trace."""
         raise NotImplementedError
 
+    def constant(self, value: Any) -> Any:
+        """A plain array as a tracer that can be assigned to, where the trace has such."""
+        return value
+
     # The two shapes of an elementwise call, which a trace may take a shorter way.
 
     def unary(self, primitive: Primitive, x: Any) -> Any:
@@ -182,9 +186,17 @@ class Tracer:
     __slots__ = ("__weakref__", "_trace", "_view", "_views")
 
     _trace: Trace
+    _view: Any
+    _views: list
     shape: Any
     dtype: Any
     __hash__ = None  # type: ignore[assignment]
+
+    if TYPE_CHECKING:  # the ndarray interface, attached by functorch_like.numpy
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Any: ...
+        def __iter__(self) -> Any: ...
 
     def concrete(self) -> Any:
         """The value this tracer stands for, if its trace knows one, else None."""
@@ -356,9 +368,7 @@ class LinearTrace(Trace):
         return self.parent.process(primitive, operands, params)
 
     def slots(self, operands: Sequence[Any]) -> list[int | None]:
-        return [
-            x.slot if type(x) is LinearTracer and x._trace is self else None for x in operands
-        ]
+        return [x.slot if type(x) is LinearTracer and x._trace is self else None for x in operands]
 
 
 def aval_of(x: Any) -> ShapedArray:
@@ -368,11 +378,15 @@ def aval_of(x: Any) -> ShapedArray:
 
 def _batched_elementwise(primitive: Primitive) -> Callable:
     def batch(size: int, operands: Sequence, batched: Sequence[bool], **params: Any) -> Any:
-        shape = next(shape_of(x) for x, is_batched in zip(operands, batched, strict=True) if is_batched)
+        shape = next(
+            shape_of(x) for x, is_batched in zip(operands, batched, strict=True) if is_batched
+        )
         # NumPy aligns trailing axes, so an unbatched constant needs nothing; a tracer is
         # differentiated or staged by somebody and must have the full shape.
         full = [
-            x if is_batched or not isinstance(x, Tracer) else registry["broadcast_to"](x, shape=shape)
+            x
+            if is_batched or not isinstance(x, Tracer)
+            else registry["broadcast_to"](x, shape=shape)
             for x, is_batched in zip(operands, batched, strict=True)
         ]
         return primitive(*full, **params)
@@ -516,7 +530,10 @@ class Elementwise(Primitive):
             return super().record_linear(trace, operands, params)
         # Traced operands have the result's shape and dtype: see ``align``.
         t = operands[min(traced)]
-        args = (None, *(None if slot is not None else x for slot, x in zip(slots, operands, strict=True)))
+        args = (
+            None,
+            *(None if slot is not None else x for slot, x in zip(slots, operands, strict=True)),
+        )
         rules: Any = self.rules
         entry = tuple((slots[i], rules[i], rules[i], args, None, rules[i]) for i in sorted(traced))
         return trace.new(t.shape, t.dtype, entry)
@@ -543,7 +560,11 @@ class Binary(Elementwise):
 
 
 def elementwise(
-    name: str, kernel: Callable, rules: Sequence[Callable | None] | None, arity: int = 0, **more: Any
+    name: str,
+    kernel: Callable,
+    rules: Sequence[Callable | None] | None,
+    arity: int = 0,
+    **more: Any,
 ) -> Elementwise:
     """Declare an elementwise primitive of as many operands as there are rules."""
     count = arity if rules is None else len(rules)
@@ -649,10 +670,14 @@ class Multilinear(Primitive):
         self.transpose = transpose
         self.jointly = jointly
 
-    def _pull(self, ct: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict) -> Any:
+    def _pull(
+        self, ct: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict
+    ) -> Any:
         return self.transpose(i, ct, operands, shape, dtype, **params)
 
-    def _push(self, t: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict) -> Any:
+    def _push(
+        self, t: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict
+    ) -> Any:
         if self.jointly:
             operands = [zeros_like_aval(x) for x in operands]
         return self(*operands[:i], t, *operands[i + 1 :], **params)
@@ -695,7 +720,10 @@ class Multilinear(Primitive):
         slots = trace.slots(operands)
         count = sum(slot is not None for slot in slots)
         if self.jointly:
-            zero = [zeros_like_aval(aval_of(x)) if s is None else x for x, s in zip(operands, slots, strict=True)]
+            zero = [
+                zeros_like_aval(aval_of(x)) if s is None else x
+                for x, s in zip(operands, slots, strict=True)
+            ]
             operands = zero
         elif count > 1:
             return super().record_linear(trace, operands, params)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .core import Elementwise, General, ShapedArray, Tracer, dtype_of, elementwise, fit, shape_of
-from .structural import broadcast_to, conjugate, convert, imag, real, zeros_like
+from .structural import conjugate, convert, real
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -273,7 +273,7 @@ def _complex_absolute_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, 
     return answer, real(multiply(t, direction))
 
 
-complex_absolute = General(
+complex_absolute: General = General(
     "complex_absolute",
     kernel=np.absolute,
     abstract=lambda z: ShapedArray(z.shape, np.empty(0, z.dtype).real.dtype),
@@ -290,7 +290,9 @@ class _Select(Elementwise):
     def align(self, operands: tuple) -> tuple:
         condition, x, y = operands
         shape = np.broadcast_shapes(shape_of(condition), shape_of(x), shape_of(y))
-        dtype = np.result_type(*[v if type(v) in (int, float, complex) else v.dtype for v in (x, y)])
+        dtype = np.result_type(
+            *[v if type(v) in (int, float, complex) else v.dtype for v in (x, y)]
+        )
         if isinstance(condition, Tracer):
             condition = fit(condition, shape, np.dtype(bool))
         x, y = (fit(v, shape, dtype) if isinstance(v, Tracer) else v for v in (x, y))
@@ -354,4 +356,6 @@ right_shift = _flat("right_shift", np.right_shift, 2)
 gcd = _flat("gcd", np.gcd, 2)
 lcm = _flat("lcm", np.lcm, 2)
 
-__all__ = [name for name, value in list(globals().items()) if isinstance(value, (Elementwise, General))]
+__all__ = [
+    name for name, value in list(globals().items()) if isinstance(value, (Elementwise, General))
+]

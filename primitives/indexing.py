@@ -45,12 +45,10 @@ def _gather_batch(size: int, xs: Sequence, batched: Sequence[bool]) -> Any:
     return gather(x, *_batch_index(size, index, batched[1:]))
 
 
-gather = Linear(
+gather: Linear = Linear(
     "gather",
     kernel=lambda x, *index: x[index],
-    abstract=lambda x, *index: ShapedArray(
-        _index_shape(index) + x.shape[len(index) :], x.dtype
-    ),
+    abstract=lambda x, *index: ShapedArray(_index_shape(index) + x.shape[len(index) :], x.dtype),
     transpose=lambda ct, shape0, dtype, *index: scatter_add(ct, *index, shape=shape0),
     batch=_gather_batch,
     accumulate=lambda buffer, ct, shape0, dtype, *index: _add_at(buffer, index, ct),
@@ -77,7 +75,7 @@ def _scatter_add_batch(
 
 
 # Zeros of ``shape`` with the values added at the positions.
-scatter_add = Linear(
+scatter_add: Linear = Linear(
     "scatter_add",
     kernel=_scatter_add,
     abstract=lambda values, *index, shape: ShapedArray(shape, values.dtype),
@@ -99,7 +97,7 @@ def _scatter_set_batch(size: int, xs: Sequence, batched: Sequence[bool]) -> Any:
 
 # Positions only: which element was written last. Assignment of differentiated values is
 # composed of this and gathers, which settles whose derivative a repeated position has.
-scatter_set = Nondifferentiable(
+scatter_set: Nondifferentiable = Nondifferentiable(
     "scatter_set",
     kernel=_scatter_set,
     abstract=lambda x, values, *index: ShapedArray(x.shape, x.dtype),

@@ -42,7 +42,6 @@ from .elementwise import (
     equal,
     multiply,
     negative,
-    ones_like,
     select,
     square,
     subtract,
@@ -485,9 +484,7 @@ def _cholesky_rule(primals: Sequence, tangents: Sequence, upper: bool) -> tuple[
 
 cholesky: General = General(
     "cholesky",
-    kernel=lambda a, upper: (
-        np.linalg.cholesky(a, upper=True) if upper else np.linalg.cholesky(a)
-    ),
+    kernel=lambda a, upper: np.linalg.cholesky(a, upper=True) if upper else np.linalg.cholesky(a),
     abstract=_same_abstract,
     rule=_cholesky_rule,
     batch=lambda size, xs, batched, upper: cholesky(*xs, upper=upper),
@@ -627,9 +624,7 @@ def _svdvals_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 svdvals: General = General(
     "svdvals",
     kernel=lambda a: np.linalg.svd(a, compute_uv=False),
-    abstract=lambda a: ShapedArray(
-        (*a.shape[:-2], min(a.shape[-2:])), _real_dtype(a.dtype)
-    ),
+    abstract=lambda a: ShapedArray((*a.shape[:-2], min(a.shape[-2:])), _real_dtype(a.dtype)),
     rule=_svdvals_rule,
     batch=lambda size, xs, batched: svdvals(*xs),
 )
@@ -698,9 +693,7 @@ def _eig_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     shrink = negative(real(product("ij,ij->j", conjugate(v), dv)))
     largest = _largest_real_element(v)
     # The element is real, so its imaginary part moves by the phase times it.
-    turn = negative(
-        imag(divide(product("ij,ij->j", dv, largest), product("ij,ij->j", v, largest)))
-    )
+    turn = negative(imag(divide(product("ij,ij->j", dv, largest), product("ij,ij->j", v, largest))))
     return (w, v), (dw, add(dv, scale_columns(v, make_complex(shrink, turn))))
 
 
@@ -730,9 +723,7 @@ eig: General = General(
 # --- pseudo-inverses -------------------------------------------------------------------------
 
 
-def _pseudo_inverse_rule(
-    primals: Sequence, tangents: Sequence, hermitian: bool
-) -> tuple[Any, Any]:
+def _pseudo_inverse_rule(primals: Sequence, tangents: Sequence, hermitian: bool) -> tuple[Any, Any]:
     (a, rcond), da = primals, tangents[0]
     p = pseudo_inverse(a, rcond, hermitian=hermitian)
     if da is None:
@@ -775,9 +766,7 @@ def _pinv_of(a: Any, rcond: float) -> Any:
     return pseudo_inverse(a, np.full(shape_of(a)[:-2], rcond), hermitian=False)
 
 
-def _least_squares_rule(
-    primals: Sequence, tangents: Sequence, rcond: float
-) -> tuple[Any, Any]:
+def _least_squares_rule(primals: Sequence, tangents: Sequence, rcond: float) -> tuple[Any, Any]:
     # x = p b with the pseudo-inverse p, whose derivative at constant rank is inserted
     (a, b), (da, db) = primals, tangents
     x = least_squares(a, b, rcond=rcond)
@@ -797,9 +786,7 @@ def _least_squares_rule(
 least_squares: General = General(
     "least_squares",
     kernel=_least_squares,
-    abstract=lambda a, b, rcond: ShapedArray(
-        (*b.shape[:-2], a.shape[-1], b.shape[-1]), b.dtype
-    ),
+    abstract=lambda a, b, rcond: ShapedArray((*b.shape[:-2], a.shape[-1], b.shape[-1]), b.dtype),
     rule=_least_squares_rule,
     batch=_batched_solve(lambda a, b, rcond: least_squares(a, b, rcond=rcond)),
     linear_in=1,

@@ -55,7 +55,7 @@ def _shift(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(a + 1 for a in axes)
 
 
-reduce_sum = Linear(
+reduce_sum: Linear = Linear(
     "reduce_sum",
     kernel=lambda x, axes: np.add.reduce(x, axes),
     abstract=lambda x, axes: ShapedArray(_reduced(x.shape, axes), _accumulated_dtype(x.dtype)),
@@ -131,7 +131,7 @@ def _running_abstract(x: ShapedArray, axis: int, reverse: bool) -> ShapedArray:
     return ShapedArray(x.shape, _accumulated_dtype(x.dtype))
 
 
-cumulative_sum = Linear(
+cumulative_sum: Linear = Linear(
     "cumulative_sum",
     kernel=_running(np.add),
     abstract=_running_abstract,
@@ -178,7 +178,7 @@ def _recurrence_transpose(ct: Any, operands: Sequence, axis: int, reverse: bool)
 
 # The linear recurrence y_k = a_k y_{k-1} + b_k along an axis (backwards if reverse); NumPy has
 # no such function, and the derivative of every running product is one.
-recurrence = General(
+recurrence: General = General(
     "recurrence",
     kernel=by_device(recurrence_on_cpu, recurrence_on_gpu),
     abstract=lambda a, b, axis, reverse: ShapedArray(a.shape, np.result_type(a.dtype, b.dtype)),
@@ -208,7 +208,7 @@ def _cumulative_product_rule(
     return answer, recurrence(x, multiply(t, before), axis=axis, reverse=reverse)
 
 
-cumulative_product = General(
+cumulative_product: General = General(
     "cumulative_product",
     kernel=_running(np.multiply),
     abstract=_running_abstract,
@@ -235,7 +235,7 @@ def _reduce_product_rule(
     return answer, t
 
 
-reduce_product = General(
+reduce_product: General = General(
     "reduce_product",
     kernel=lambda x, axes: np.multiply.reduce(x, axes),
     abstract=lambda x, axes: ShapedArray(_reduced(x.shape, axes), _accumulated_dtype(x.dtype)),

@@ -12,21 +12,21 @@ from .structural import full_batch
 
 __all__ = ["argpartition", "argsort", "lexsort", "searchsorted"]
 
-argsort = Nondifferentiable(
+argsort: Nondifferentiable = Nondifferentiable(
     "argsort",
     kernel=lambda x, axis, kind: np.argsort(x, axis, kind=kind),
     abstract=lambda x, axis, kind: ShapedArray(x.shape, np.intp),
     batch=lambda size, xs, batched, axis, kind: argsort(xs[0], axis=axis + 1, kind=kind),
 )
 
-argpartition = Nondifferentiable(
+argpartition: Nondifferentiable = Nondifferentiable(
     "argpartition",
     kernel=lambda x, kth, axis: np.argpartition(x, kth, axis),
     abstract=lambda x, kth, axis: ShapedArray(x.shape, np.intp),
     batch=lambda size, xs, batched, kth, axis: argpartition(xs[0], kth=kth, axis=axis + 1),
 )
 
-lexsort = Nondifferentiable(
+lexsort: Nondifferentiable = Nondifferentiable(
     "lexsort",
     kernel=lambda *keys, axis: np.lexsort(keys, axis),
     abstract=lambda *keys, axis: ShapedArray(keys[0].shape, np.intp),
@@ -39,7 +39,7 @@ lexsort = Nondifferentiable(
 def _search(a: Any, v: Any, side: str) -> Any:
     """``np.searchsorted`` in each row of the leading axes of ``a``."""
     if a.ndim == 1:
-        return np.searchsorted(a, v, side)
+        return np.searchsorted(a, v, side)  # type: ignore[call-overload]
     rows = [_search(row, values, side) for row, values in zip(a, v, strict=True)]
     return np.stack(rows) if rows else np.zeros(v.shape, np.intp)
 
@@ -52,7 +52,7 @@ def _search_batch(size: int, xs: Sequence, batched: Sequence[bool], side: str) -
 
 
 # Positions of ``v`` in sorted ``a``; leading axes of ``a`` are a batch.
-searchsorted = Nondifferentiable(
+searchsorted: Nondifferentiable = Nondifferentiable(
     "searchsorted",
     kernel=_search,
     abstract=lambda a, v, side: ShapedArray(v.shape, np.intp),

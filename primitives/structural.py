@@ -46,7 +46,7 @@ def zeros_like(x: Any) -> np.ndarray:
 
 # --- shape ---------------------------------------------------------------------------------
 
-reshape = Linear(
+reshape: Linear = Linear(
     "reshape",
     kernel=lambda x, shape: x.reshape(shape),
     abstract=lambda x, shape: ShapedArray(shape, x.dtype),
@@ -54,7 +54,7 @@ reshape = Linear(
     batch=lambda size, xs, batched, shape: reshape(xs[0], shape=(size, *shape)),
 )
 
-transpose = Linear(
+transpose: Linear = Linear(
     "transpose",
     kernel=lambda x, axes: x.transpose(axes),
     abstract=lambda x, axes: ShapedArray([x.shape[a] for a in axes], x.dtype),
@@ -109,7 +109,7 @@ def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-broadcast_to = Linear(
+broadcast_to: Linear = Linear(
     "broadcast_to",
     kernel=_broadcast_to,
     abstract=lambda x, shape: ShapedArray(shape, x.dtype),
@@ -127,7 +127,7 @@ def _convert(x: Any, dtype: Any) -> Any:
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype)
 
 
-convert = Linear(
+convert: Linear = Linear(
     "convert",
     kernel=_convert,
     abstract=lambda x, dtype: ShapedArray(x.shape, dtype),
@@ -135,7 +135,7 @@ convert = Linear(
     batch=lambda size, xs, batched, dtype: convert(xs[0], dtype=dtype),
 )
 
-copy = Linear(
+copy: Linear = Linear(
     "copy",
     kernel=lambda x: x.copy(),
     abstract=lambda x: ShapedArray(x.shape, x.dtype),
@@ -151,7 +151,7 @@ def _real_dtype(dtype: Any) -> np.dtype:
     return np.empty(0, dtype).real.dtype
 
 
-real = Linear(
+real: Linear = Linear(
     "real",
     kernel=lambda x: np.real(x),
     abstract=lambda x: ShapedArray(x.shape, _real_dtype(x.dtype)),
@@ -159,7 +159,7 @@ real = Linear(
     batch=lambda size, xs, batched: real(xs[0]),
 )
 
-imag = Linear(
+imag: Linear = Linear(
     "imag",
     kernel=lambda x: np.imag(x),
     abstract=lambda x: ShapedArray(x.shape, _real_dtype(x.dtype)),
@@ -167,7 +167,7 @@ imag = Linear(
     batch=lambda size, xs, batched: imag(xs[0]),
 )
 
-conjugate = Linear(
+conjugate: Linear = Linear(
     "conjugate",
     kernel=lambda x: np.conjugate(x),
     abstract=lambda x: ShapedArray(x.shape, x.dtype),
@@ -198,7 +198,7 @@ def _slice_accumulate(buffer: Any, ct: Any, shape0: tuple, dtype: Any, index: tu
     buffer[index] += ct
 
 
-slice_at = Linear(
+slice_at: Linear = Linear(
     "slice_at",
     kernel=lambda x, index: x[index],
     abstract=lambda x, index: ShapedArray(_sliced_shape(x.shape, index), x.dtype),
@@ -214,7 +214,7 @@ def _unslice(x: Any, shape: tuple, index: tuple) -> Any:
     return out
 
 
-unslice = Linear(
+unslice: Linear = Linear(
     "unslice",
     kernel=_unslice,
     abstract=lambda x, shape, index: ShapedArray(shape, x.dtype),
@@ -251,7 +251,7 @@ def full_batch(size: int, x: Any, batched: bool) -> Any:
     return x if batched else broadcast_to(x, shape=(size, *shape_of(x)))
 
 
-update_slice = Multilinear(
+update_slice: Multilinear = Multilinear(
     "update_slice",
     kernel=_update_slice,
     abstract=lambda x, value, index: ShapedArray(x.shape, x.dtype),
@@ -276,7 +276,7 @@ def _concatenate_transpose(
     return slice_at(ct, index=(slice(None),) * axis + (slice(start, start + shape[axis]),))
 
 
-concatenate = Multilinear(
+concatenate: Multilinear = Multilinear(
     "concatenate",
     kernel=lambda *xs, axis: np.concatenate(xs, axis),
     abstract=_concatenate_abstract,

@@ -54,9 +54,9 @@ def add_rows(
     normal: Callable,
     uniform: Callable,
     constant: Callable,
-    F8: Any,  # noqa: N803
-    F4: Any,  # noqa: N803
-    C16: Any,  # noqa: N803
+    F8: Any,
+    F4: Any,
+    C16: Any,
 ) -> None:
     """Add a row or more for each primitive of primitives/linalg.py."""
     every = (F8, F4, C16)

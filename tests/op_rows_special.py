@@ -18,7 +18,7 @@ def add_rows(
     constant: Callable,
     F8: Any,
     F4: Any,
-    C16: Any,  # noqa: N803
+    C16: Any,
 ) -> None:
     """Add a row or more for each primitive."""
     for name in (

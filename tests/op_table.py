@@ -87,7 +87,9 @@ row("transpose", normal(2, 3, 4), params={"axes": (2, 0, 1)}, dtypes=REAL_AND_CO
 row("broadcast_to", normal(3, 1), params={"shape": (2, 3, 4)}, dtypes=REAL_AND_COMPLEX)
 row("broadcast_to", normal(), params={"shape": (2,)}, label="scalar")
 row("convert", normal(3), params={"dtype": np.dtype("c16")}, label="to-complex")
-row("convert", normal(3), params={"dtype": F8}, dtypes=(F4, C16), label="to-float64", tolerance=1e-2)
+row(
+    "convert", normal(3), params={"dtype": F8}, dtypes=(F4, C16), label="to-float64", tolerance=1e-2
+)
 row("copy", normal(2, 2), dtypes=REAL_AND_COMPLEX)
 row("real", normal(3), dtypes=(C16,))
 row("imag", normal(3), dtypes=(C16,))
@@ -138,12 +140,30 @@ row("bitwise_not", normal(3), dtypes=(I8, B1))
 # --- reductions --------------------------------------------------------------------------------
 
 for axes in ((0,), (0, 2), (0, 1, 2), ()):
-    row("reduce_sum", normal(2, 3, 2), params={"axes": axes}, dtypes=REAL_AND_COMPLEX, label=str(axes))
+    row(
+        "reduce_sum",
+        normal(2, 3, 2),
+        params={"axes": axes},
+        dtypes=REAL_AND_COMPLEX,
+        label=str(axes),
+    )
     row("reduce_product", normal(2, 3, 2), params={"axes": axes}, label=str(axes))
     row("reduce_max", normal(2, 3, 2), params={"axes": axes}, label=str(axes))
     row("reduce_min", normal(2, 3, 2), params={"axes": axes}, label=str(axes))
-row("reduce_product", constant(np.array([1.5, 0.0, 2.0])), params={"axes": (0,)}, dtypes=(F8,), label="zero")
-row("reduce_product", constant(np.array([0.0, 0.0, 2.0])), params={"axes": (0,)}, dtypes=(F8,), label="zeros")
+row(
+    "reduce_product",
+    constant(np.array([1.5, 0.0, 2.0])),
+    params={"axes": (0,)},
+    dtypes=(F8,),
+    label="zero",
+)
+row(
+    "reduce_product",
+    constant(np.array([0.0, 0.0, 2.0])),
+    params={"axes": (0,)},
+    dtypes=(F8,),
+    label="zeros",
+)
 row("reduce_any", normal(2, 3), params={"axes": (1,)}, dtypes=(B1,))
 row("reduce_all", normal(2, 3), params={"axes": (0,)}, dtypes=(B1,))
 row("argmax", normal(2, 3), params={"axis": 1})
@@ -151,8 +171,21 @@ row("argmin", normal(2, 3), params={"axis": 0})
 for reverse in (False, True):
     options = {"axis": 1, "reverse": reverse}
     row("cumulative_sum", normal(2, 4), params=options, dtypes=REAL_AND_COMPLEX, label=str(reverse))
-    row("cumulative_product", normal(2, 4), params=options, dtypes=REAL_AND_COMPLEX, label=str(reverse))
-    row("recurrence", normal(2, 4), normal(2, 4), params=options, dtypes=REAL_AND_COMPLEX, label=str(reverse))
+    row(
+        "cumulative_product",
+        normal(2, 4),
+        params=options,
+        dtypes=REAL_AND_COMPLEX,
+        label=str(reverse),
+    )
+    row(
+        "recurrence",
+        normal(2, 4),
+        normal(2, 4),
+        params=options,
+        dtypes=REAL_AND_COMPLEX,
+        label=str(reverse),
+    )
 row("cumulative_product", constant(np.array([[1.5, 0.0, 2.0, 0.0, 1.0]])), dtypes=(F8,),
     params={"axis": 1, "reverse": False}, label="zeros")  # fmt: skip
 row("running_argmax", normal(2, 4), params={"axis": 1})
@@ -160,12 +193,12 @@ row("running_argmin", normal(2, 4), params={"axis": 0})
 
 # --- indexing, sorting, products ---------------------------------------------------------------
 
-I, J = np.array([[0, 2], [2, -1]]), np.array([[1, 0], [0, 0]])
-row("gather", normal(3, 2, 2), constant(I), constant(J), dtypes=REAL_AND_COMPLEX)
-row("gather", normal(3, 2), constant(I), label="rows")
-row("scatter_add", normal(2, 2, 2), constant(I), constant(J), params={"shape": (3, 2, 2)})
-row("scatter_add", normal(2, 2, 2), constant(I), params={"shape": (3, 2)}, label="rows")
-row("scatter_set", normal(3, 2), normal(2, 2), constant(I), constant(J), dtypes=(I8,))
+ROWS, COLUMNS = np.array([[0, 2], [2, -1]]), np.array([[1, 0], [0, 0]])
+row("gather", normal(3, 2, 2), constant(ROWS), constant(COLUMNS), dtypes=REAL_AND_COMPLEX)
+row("gather", normal(3, 2), constant(ROWS), label="rows")
+row("scatter_add", normal(2, 2, 2), constant(ROWS), constant(COLUMNS), params={"shape": (3, 2, 2)})
+row("scatter_add", normal(2, 2, 2), constant(ROWS), params={"shape": (3, 2)}, label="rows")
+row("scatter_set", normal(3, 2), normal(2, 2), constant(ROWS), constant(COLUMNS), dtypes=(I8,))
 row("argsort", normal(2, 5), params={"axis": 1, "kind": "stable"})
 row("argpartition", normal(2, 5), params={"axis": 1, "kth": (2,)})
 row("lexsort", normal(5), normal(5), params={"axis": 0})

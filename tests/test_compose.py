@@ -30,9 +30,7 @@ def custom(x):
     return np.exp(x) * np.sin(x)
 
 
-custom.defvjp(
-    lambda x: (custom(x), x), lambda x, ct: (ct * np.exp(x) * (np.sin(x) + np.cos(x)),)
-)
+custom.defvjp(lambda x: (custom(x), x), lambda x, ct: (ct * np.exp(x) * (np.sin(x) + np.cos(x)),))
 
 
 @ft.custom_jvp

@@ -27,7 +27,7 @@ def test_rule_in_every_mode() -> None:
     )
     y = np.array([1.5, 2.0])
     slope, curve = 2 * np.cos(X) * y, -2 * np.sin(X) * y
-    total = lambda x: np.sum(f(x, y))  # noqa: E731
+    total = lambda x: np.sum(f(x, y))
     np.testing.assert_allclose(ft.grad(total)(X), slope)
     np.testing.assert_allclose(ft.jvp(lambda x: f(x, y), (X,), (np.ones(2),))[1], slope)
     np.testing.assert_allclose(ft.linearize(total, X)[1](np.ones(2)), slope.sum())
@@ -88,13 +88,15 @@ def test_nondifferentiable_arguments() -> None:
 def test_closures_are_differentiated_in_the_ordinary_way() -> None:
     assert ft.grad(lambda a: times(a, 2.0))(3.0) == 2.0  # the closure alone
     assert ft.grad(lambda x: times(3.0, x))(2.0) == 21.0  # the rule alone
-    both = lambda a: times(a, a)  # noqa: E731
+    both = lambda a: times(a, a)
     assert ft.grad(both)(3.0) == 3.0 + 21.0
     assert ft.jvp(both, (3.0,), (1.0,))[1] == 24.0
     np.testing.assert_array_equal(ft.vmap(ft.grad(both))(np.array([1.0, 3.0])), [8, 24])
     np.testing.assert_allclose(ft.vmap(lambda a: times(a, 2.0))(X), 2 * X)
     np.testing.assert_allclose(ft.vmap(lambda a: ft.grad(lambda x: times(a, x))(2.0))(X), 7 * X)
-    np.testing.assert_allclose(ft.grad(lambda b: np.sum(ft.vmap(lambda a: times(a, b))(X)))(2.0), 7.0)
+    np.testing.assert_allclose(
+        ft.grad(lambda b: np.sum(ft.vmap(lambda a: times(a, b))(X)))(2.0), 7.0
+    )
     # The inner transform's tracer in the closure, the outer one's as the argument.
     assert ft.grad(lambda x: ft.grad(lambda a: times(a, x))(3.0))(2.0) == 1.0
     per_row = ft.vmap(lambda x: ft.grad(lambda w: np.sum(times(w, x)))(X))(np.ones((3, 2)))
@@ -125,7 +127,8 @@ def plain_only(x: object) -> np.ndarray:
 def test_wrap() -> None:
     by_vjp = ft.wrap(plain_only, vjp=lambda ct, out, x: -ct * wrapped_j1(x))
     wrapped_j1 = ft.wrap(
-        lambda x: scipy.special.jv(1, x), vjp=lambda ct, out, x: ct * (by_vjp(x) - wrapped_j1(x) / x)
+        lambda x: scipy.special.jv(1, x),
+        vjp=lambda ct, out, x: ct * (by_vjp(x) - wrapped_j1(x) / x),
     )
     by_jvp = ft.wrap(plain_only, jvp=lambda t, out, x: -wrapped_j1(x) * t[0])
     for f in (by_vjp, by_jvp):
@@ -144,16 +147,18 @@ def test_wrap() -> None:
 
 def test_finite_difference() -> None:
     f = ft.finite_difference(lambda x, y: np.array([x[0] ** 2 * x[1] * y, x[1] ** 3]))
-    exact = lambda x, y: np.stack([x[0] ** 2 * x[1] * y, x[1] ** 3])  # noqa: E731
+    exact = lambda x, y: np.stack([x[0] ** 2 * x[1] * y, x[1] ** 3])
     for transform in (ft.jacrev, ft.jacfwd, ft.jacobian):
         for k in (0, 1):
             np.testing.assert_allclose(
                 transform(f, k)(X, 2.0), transform(exact, k)(X, 2.0), rtol=1e-8, atol=1e-9
             )
-    total = lambda g: lambda x: np.sum(g(x, 2.0))  # noqa: E731
+    total = lambda g: lambda x: np.sum(g(x, 2.0))
     np.testing.assert_allclose(ft.hessian(total(f))(X), ft.hessian(total(exact))(X), atol=1e-5)
-    np.testing.assert_allclose(ft.vmap(ft.grad(total(f)))(np.stack([X, 2 * X])),
-                               ft.vmap(ft.grad(total(exact)))(np.stack([X, 2 * X])), rtol=1e-8)  # fmt: skip
+    stack = np.stack([X, 2 * X])
+    np.testing.assert_allclose(
+        ft.vmap(ft.grad(total(f)))(stack), ft.vmap(ft.grad(total(exact)))(stack), rtol=1e-8
+    )
 
 
 def test_stop_gradient() -> None:
@@ -167,7 +172,10 @@ def test_stop_gradient() -> None:
     [
         (lambda r, ct: ct, "a tuple with an entry"),
         (lambda r, ct: (ct, ct), "got 2 entries"),
-        (lambda r, ct: (np.ones(3),), r"expected a cotangent of shape \(\) for argument 0; got \(3,\)"),
+        (
+            lambda r, ct: (np.ones(3),),
+            r"expected a cotangent of shape \(\) for argument 0; got \(3,\)",
+        ),
         (lambda r, ct: ({"a": ct},), "structured like it"),
     ],
 )
@@ -225,7 +233,7 @@ def test_checkpoint() -> None:
 
         return f
 
-    plain = lambda f: f  # noqa: E731
+    plain = lambda f: f
 
     def through_closure(wrap):
         def f(w):
@@ -238,11 +246,15 @@ def test_checkpoint() -> None:
     got = through_closure(ft.checkpoint)
     np.testing.assert_allclose(ft.grad(got)(w), ft.grad(want)(w), rtol=1e-12)
     np.testing.assert_allclose(ft.hessian(got)(w), ft.hessian(want)(w), rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(ft.jacrev(ft.jacrev(got))(w), ft.hessian(want)(w), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        ft.jacrev(ft.jacrev(got))(w), ft.hessian(want)(w), rtol=1e-10, atol=1e-12
+    )
     np.testing.assert_allclose(ft.jvp(got, (w,), (w,))[1], ft.jvp(want, (w,), (w,))[1])
     stack = np.stack([w, 2 * w])
     np.testing.assert_allclose(ft.vmap(ft.grad(got))(stack), ft.vmap(ft.grad(want))(stack))
-    per_example = ft.vmap(lambda x: ft.grad(lambda w: np.sum(ft.checkpoint(lambda x: layer(w, x))(x)))(w))
+    per_example = ft.vmap(
+        lambda x: ft.grad(lambda w: np.sum(ft.checkpoint(lambda x: layer(w, x))(x)))(w)
+    )
     np.testing.assert_allclose(
         per_example(np.stack([X, 2 * X])),
         np.stack([ft.grad(lambda w, x=x: np.sum(layer(w, x)))(w) for x in (X, 2 * X)]),

@@ -101,7 +101,9 @@ def test_writing_into_a_plain_array_names_both_ways_out() -> None:
         out += x
         return out.sum()
 
-    with pytest.raises(ft.errors.MutationError, match=r"np\.add: out= cannot be written.*out \+= x"):
+    with pytest.raises(
+        ft.errors.MutationError, match=r"np\.add: out= cannot be written.*out \+= x"
+    ):
         ft.grad(h)(X)
     with pytest.raises(ft.errors.MutationError, match="out="):
         ft.grad(lambda x: np.sum(np.sin(x, out=np.zeros(2))))(X)
@@ -137,7 +139,9 @@ def test_escaped_tracers_are_caught_where_they_land() -> None:
             lambda x: ft.vmap(lambda y: y * x)(np.ones(2)),
             lambda x: ft.make_graph(lambda y: y * x)(np.ones(2)),
         ):
-            with pytest.raises(ft.errors.EscapedTracerError, match=r"\(leaks\): a traced array of shape"):
+            with pytest.raises(
+                ft.errors.EscapedTracerError, match=r"\(leaks\): a traced array of shape"
+            ):
                 use(kept[0])
 
 
@@ -149,7 +153,9 @@ def test_our_frames_are_folded_out() -> None:
         ft.grad(ft.checkpoint(lambda x: ft.vmap(users_function)(x).sum()))(np.ones((2, 3)))
     except ValueError as error:
         frames = traceback.extract_tb(error.__traceback__)
-        ours = [f for f in frames if "functorch_like/" in f.filename or "/primitives/" in f.filename]
+        ours = [
+            f for f in frames if "functorch_like/" in f.filename or "/primitives/" in f.filename
+        ]
         assert len(ours) <= 1, frames
         assert any(f.name == "users_function" for f in frames)
         assert "(5,)" in str(error) and "(3,)" in str(error)
@@ -170,7 +176,9 @@ def test_unknown_functions_say_so() -> None:
         ft.grad(lambda x: np.packbits(x))(X)
     import scipy.special
 
-    with pytest.raises(TypeError, match="no derivative is known for this ufunc.*finite_difference"):
+    with pytest.raises(
+        TypeError, match=r"no derivative is known for this ufunc.*finite_difference"
+    ):
         ft.grad(lambda x: np.sum(scipy.special.itstruve0(x)))(X)
     # ... but values, batches and staging work.
     want = scipy.special.itstruve0(X)

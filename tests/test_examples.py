@@ -44,6 +44,16 @@ def test_every_example_is_tested() -> None:
         assert f'run("{path.stem}")' in here, f"{path.name} has no test"
 
 
+def test_tour() -> None:
+    """The tour draws nothing: run("tour") is a plain call."""
+    spec = importlib.util.spec_from_file_location("example_tour", FOLDER / "tour.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.main()
+    assert abs(found["slope"] - found["difference"]) < 1e-7 < abs(found["slope"])
+
+
 def test_logistic_regression(run: Run) -> None:
     """Against scikit-learn and the closed-form information matrix."""
     from sklearn.linear_model import LogisticRegression

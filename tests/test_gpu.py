@@ -205,7 +205,7 @@ def test_primitives_on_the_device() -> None:
 def test_transforms_on_the_device() -> None:
     import cupy
 
-    f = lambda x: np.sum(np.sin(x @ x.T) * np.cumprod(x, 0))  # noqa: E731
+    f = lambda x: np.sum(np.sin(x @ x.T) * np.cumprod(x, 0))
     got = ft.grad(f)(cupy.asarray(W))
     assert isinstance(got, cupy.ndarray)
     np.testing.assert_allclose(cupy.asnumpy(got), ft.grad(f)(W), rtol=1e-10)

@@ -76,7 +76,8 @@ CASES: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "svdvals": (lambda a: L.svdvals(a), (W,)),
     "svd_hermitian": (lambda a: fixed(L.svd(a, hermitian=True)[0]), (H,)),
     "svd_hermitian_values": (
-        lambda a: L.svd(a, compute_uv=False, hermitian=True), (H,),
+        lambda a: L.svd(a, compute_uv=False, hermitian=True),
+        (H,),
     ),
     "eigh_values": (lambda a: L.eigh(a)[0], (H,)),
     "eigh_vectors": (lambda a: fixed(L.eigh(a, "U")[1]), (H,)),
@@ -105,12 +106,14 @@ CASES: dict[str, tuple[Callable, tuple[str, ...]]] = {
 for _order in (None, "fro", "nuc", np.inf, -np.inf, 1, -1, 2, -2):
     CASES[f"norm_{_order}"] = (lambda a, o=_order: L.norm(a, o), (B,))
     CASES[f"norm_{_order}_axes"] = (
-        lambda a, o=_order: L.norm(a[None], o, axis=(2, 1), keepdims=True), (B,),
+        lambda a, o=_order: L.norm(a[None], o, axis=(2, 1), keepdims=True),
+        (B,),
     )
 for _order in (None, np.inf, -np.inf, 1, -1, 2, 3, 2.5, 0.5):
     CASES[f"norm_vector_{_order}"] = (lambda a, o=_order: L.norm(a, o), (V,))
     CASES[f"norm_axis_{_order}"] = (
-        lambda a, o=_order: L.norm(a, o, axis=0, keepdims=True), (B,),
+        lambda a, o=_order: L.norm(a, o, axis=0, keepdims=True),
+        (B,),
     )
 
 # sums in another order, one LAPACK call for another, or powers by another route
@@ -237,9 +240,7 @@ def test_second_order(name: str, dtype: np.dtype) -> None:
     close(forward_over_reverse, central(g, xs, ts, 1e-4), 1e-6)
 
     def along(*args: Any) -> Any:
-        return sum(
-            np.sum(np.real(gradient * t)) for gradient, t in zip(g(*args), ts, strict=True)
-        )
+        return sum(np.sum(np.real(gradient * t)) for gradient, t in zip(g(*args), ts, strict=True))
 
     reverse_over_reverse = ft.grad(along, argnums=tuple(range(len(xs))))(*xs)
     # The Hessian is symmetric: <s, H t> = <H s, t>.
@@ -367,7 +368,7 @@ def test_empty(f: Callable, shape: tuple) -> None:
 @pytest.mark.parametrize("order", [None, 1, 2, np.inf, 3, 2.5, 1.5])
 def test_gradient_of_a_norm_at_zero_is_zero(order: Any, dtype: np.dtype) -> None:
     x = np.zeros(3, dtype)
-    f = lambda v: L.norm(v, order)  # noqa: E731
+    f = lambda v: L.norm(v, order)
     np.testing.assert_array_equal(ft.grad(f)(x), 0)
     moved = ft.jvp(ft.grad(f), (x,), (np.ones(3, dtype),))[1]
     assert np.isfinite(moved).all()
@@ -379,7 +380,7 @@ def test_gradient_of_a_norm_at_zero_is_zero(order: Any, dtype: np.dtype) -> None
 
 @pytest.mark.parametrize("order", [None, "fro", "nuc", 1, 2, np.inf])
 def test_gradient_of_a_matrix_norm_at_zero_is_finite(order: Any) -> None:
-    f = lambda a: L.norm(a, order)  # noqa: E731
+    f = lambda a: L.norm(a, order)
     x = np.zeros((3, 2))
     assert np.isfinite(ft.grad(f)(x)).all()
     assert np.isfinite(ft.jvp(ft.grad(f), (x,), (np.ones((3, 2)),))[1]).all()
@@ -435,7 +436,7 @@ def test_determinant_at_a_singular_matrix(rank: int, dtype: np.dtype) -> None:
     t, s = normal(1, 3, 3, dtype=dtype), normal(2, 3, 3, dtype=dtype)
     close(ft.jvp(L.det, (x,), (t,))[1], central(L.det, (x,), (t,), 1e-3), 1e-9)
     # the determinant is a polynomial: its second derivative is that of differences
-    slope = lambda a: ft.jvp(L.det, (a,), (t,))[1]  # noqa: E731
+    slope = lambda a: ft.jvp(L.det, (a,), (t,))[1]
     close(ft.jvp(slope, (x,), (s,))[1], central(slope, (x,), (s,), 1e-3), 1e-9)
     both = np.stack([x, np.eye(3, dtype=dtype)])
     g = ft.vmap(ft.grad(lambda a: np.real(L.det(a))))(both)
@@ -445,7 +446,7 @@ def test_determinant_at_a_singular_matrix(rank: int, dtype: np.dtype) -> None:
 
 def test_third_derivative_of_a_determinant() -> None:
     x, t = separated(0, 3, 3), normal(1, 3, 3)
-    second = lambda a: ft.jvp(lambda b: ft.jvp(L.det, (b,), (t,))[1], (a,), (t,))[1]  # noqa: E731
+    second = lambda a: ft.jvp(lambda b: ft.jvp(L.det, (b,), (t,))[1], (a,), (t,))[1]
     # det(x + s t) is a cubic in s with leading coefficient det(t)
     assert ft.jvp(second, (x,), (t,))[1] == pytest.approx(6 * L.det(t))
 
@@ -454,19 +455,17 @@ def test_third_derivative_of_a_determinant() -> None:
 def test_rank_deficient_pinv(dtype: np.dtype) -> None:
     left, right = normal(0, 4, 2, dtype=dtype), normal(1, 2, 3, dtype=dtype)
     s, t = normal(2, 4, 2, dtype=dtype), normal(3, 2, 3, dtype=dtype)
-    f = lambda u, v: L.pinv(u @ v, rcond=1e-9)  # noqa: E731  (the rank stays two)
+    f = lambda u, v: L.pinv(u @ v, rcond=1e-9)
     close(ft.jvp(f, (left, right), (s, t))[1], central(f, (left, right), (s, t), 1e-4), 1e-6)
     g = ft.grad(lambda u, v: np.sum(np.abs(f(u, v)) ** 2))
     assert np.isfinite(g(left, right)).all()
-    close(
-        ft.jvp(g, (left, right), (s, t))[1], central(g, (left, right), (s, t), 1e-4), 1e-5
-    )
+    close(ft.jvp(g, (left, right), (s, t))[1], central(g, (left, right), (s, t), 1e-4), 1e-5)
 
 
 def test_rank_deficient_lstsq() -> None:
     left, right, b = normal(0, 4, 2), normal(1, 2, 3), normal(2, 4)
     s, t = normal(3, 4, 2), normal(4, 2, 3)
-    f = lambda u, v: L.lstsq(u @ v, b, rcond=1e-9)[0]  # noqa: E731
+    f = lambda u, v: L.lstsq(u @ v, b, rcond=1e-9)[0]
     close(ft.jvp(f, (left, right), (s, t))[1], central(f, (left, right), (s, t), 1e-4), 1e-6)
     out, residuals, rank, values = ft.jvp(
         lambda a: L.lstsq(a, b, rcond=1e-9), (left @ right,), (s @ right,)
@@ -480,7 +479,7 @@ def test_rank_deficient_lstsq() -> None:
 def test_eig_of_a_rotation_keeps_its_normalisation() -> None:
     turn = np.array([[0.0, -1.0], [2.0, 0.2]])  # a pair of complex eigenvalues
     t = normal(0, 2, 2)
-    f = lambda a: tuple(L.eig(a))  # noqa: E731
+    f = lambda a: tuple(L.eig(a))
     close(ft.jvp(f, (turn,), (t,))[1], central(f, (turn,), (t,), 1e-5), 1e-7)
 
 
@@ -512,7 +511,10 @@ def test_named_results() -> None:
     def f(a: Any) -> Any:
         e, s, q = L.eigh(a), L.svd(a), L.qr(a)
         return (
-            e.eigenvalues[0] + s.S[0] + q.R[0, 0] + L.slogdet(a).logabsdet
+            e.eigenvalues[0]
+            + s.S[0]
+            + q.R[0, 0]
+            + L.slogdet(a).logabsdet
             + np.real(L.eig(a).eigenvalues[0])
         )
 

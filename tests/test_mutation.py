@@ -88,7 +88,20 @@ def cases():
         y[2] = 1.0
         return y * x
 
-    return [elements, slices, recurrence, arrays, mask, whole, accumulate, ufunc_out, sort, put, fill, at]
+    return [
+        elements,
+        slices,
+        recurrence,
+        arrays,
+        mask,
+        whole,
+        accumulate,
+        ufunc_out,
+        sort,
+        put,
+        fill,
+        at,
+    ]
 
 
 def plain(f, x):
@@ -222,7 +235,9 @@ def test_views_share_memory_as_in_numpy(f) -> None:
     ],
 )
 def test_where_layout_decides_is_refused(f) -> None:
-    with pytest.raises(ft.errors.MutationError, match=r"test_mutation.py:.*depends, in NumPy, on the"):
+    with pytest.raises(
+        ft.errors.MutationError, match=r"test_mutation.py:.*depends, in NumPy, on the"
+    ):
         ft.grad(lambda x: np.sum(f(x)))(X)
 
 
@@ -281,7 +296,7 @@ def test_across_nested_transforms() -> None:
 
         return np.sum(ft.grad(g)(x) ** 2)
 
-    closed = lambda x: x[0] ** 2 + (2 * x[1] ** 2) ** 2  # noqa: E731
+    closed = lambda x: x[0] ** 2 + (2 * x[1] ** 2) ** 2
     np.testing.assert_allclose(ft.grad(f)(X), ft.grad(closed)(X))
     np.testing.assert_allclose(ft.vmap(ft.grad(f))(np.stack([X, X])), [ft.grad(closed)(X)] * 2)
 

@@ -160,7 +160,9 @@ def test_value_is_numpys(name: str, dtype: str) -> None:
         awkwardly, _ = ft.vjp(f, *map(awkward, xs))
     # NumPy sums these in another order.
     if name in ("dot nd", "sum initial", "linspace") or name.startswith("einsum"):
-        np.testing.assert_allclose(got, want, rtol=1e-13 if dtype == "f8" else 1e-5, atol=1e-6 if dtype == "f4" else 1e-14)
+        np.testing.assert_allclose(
+            got, want, rtol=1e-13 if dtype == "f8" else 1e-5, atol=1e-6 if dtype == "f4" else 1e-14
+        )
     else:
         np.testing.assert_array_equal(got, want)
     assert got.dtype == want.dtype and pushed.dtype == want.dtype

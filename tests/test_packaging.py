@@ -22,16 +22,17 @@ def test_public_names_have_docstrings_with_examples() -> None:
 
 
 def test_heavy_packages_load_when_needed() -> None:
-    code = "import sys, functorch_like; print(*(m in sys.modules for m in ('numba', 'cupy', 'jax', 'torch', 'scipy.special')))"  # fmt: skip
+    names = ("numba", "cupy", "jax", "torch", "scipy.special")
+    code = f"import sys, functorch_like; print(*(m in sys.modules for m in {names}))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False"] * 5
 
 
 def test_primitives_and_kernels_are_reached_through_the_package() -> None:
+    code = "import sys, functorch_like; print({'primitives', 'kernels'} & set(sys.modules))"
     out = subprocess.run(
-        [sys.executable, "-c", "import sys, functorch_like; print({'primitives', 'kernels'} & set(sys.modules))"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert out.stdout.strip() == "set()"
 
 
@@ -45,7 +46,8 @@ def test_layers() -> None:
                     top = (node.module or "").split(".")[0]
                     assert inside or top in allowed, f"{path}: from ..{node.module}"
                 assert not (
-                    isinstance(node, ast.ImportFrom) and (node.module or "").startswith("functorch_like")
+                    isinstance(node, ast.ImportFrom)
+                    and (node.module or "").startswith("functorch_like")
                 ), path
 
 

@@ -214,7 +214,10 @@ def check_batched(row: Row, dtype: np.dtype, batched: tuple[int, ...]) -> None:
             [
                 listed(
                     primitive.kernel(
-                        *[lanes[s][i] if i in batched else operands[i] for i in range(len(operands))],
+                        *[
+                            lanes[s][i] if i in batched else operands[i]
+                            for i in range(len(operands))
+                        ],
                         **row.params,
                     )
                 )[k]
@@ -246,7 +249,11 @@ def test_every_primitive_is_complete() -> None:
     """A primitive without a row, a kernel, or a rule its family needs, fails here."""
     rows = {row.primitive for row in TABLE}
     for name, primitive in registry.items():
-        if primitive.carries_function or name in ("black_box", "opaque_black_box") or name.startswith("ufunc:"):
+        if (
+            primitive.carries_function
+            or name in ("black_box", "opaque_black_box")
+            or name.startswith("ufunc:")
+        ):
             continue  # tested with their transforms: test_custom_rules, test_checkpoint
         assert name in rows, f"{name} has no row in op_table.py"
         assert callable(primitive.kernel) and callable(primitive.abstract), name

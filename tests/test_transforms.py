@@ -79,7 +79,7 @@ def test_registered_nodes() -> None:
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_dtypes_stay(dtype: str) -> None:
     x = np.linspace(0.2, 1, 4).astype(dtype)
-    f = lambda x: np.sum(np.abs(np.exp(x) * 2 + x**2 / 3 - np.sqrt(x)) ** 2)  # noqa: E731
+    f = lambda x: np.sum(np.abs(np.exp(x) * 2 + x**2 / 3 - np.sqrt(x)) ** 2)
     assert ft.grad(f)(x).dtype == x.dtype
     _, pullback = ft.vjp(lambda x: np.tanh(x) * 2.0, x)
     assert pullback(x)[0].dtype == x.dtype
@@ -108,7 +108,7 @@ def test_complex_conventions() -> None:
         ft.hessian(lambda z: np.sum(z**3), holomorphic=True)(z), np.diag(6 * z)
     )
     # Real to complex and back: <ct, J v> in both modes.
-    f = lambda x: np.abs(np.exp(1j * x) + x) ** 2  # noqa: E731
+    f = lambda x: np.abs(np.exp(1j * x) + x) ** 2
     x = np.array([0.3, 0.7])
     want = np.diag((f(x + 1e-6) - f(x - 1e-6)) / 2e-6)
     np.testing.assert_allclose(ft.jacrev(f)(x), want, atol=1e-8)
@@ -153,11 +153,13 @@ def test_vmap_axes() -> None:
     chunk=st.integers(1, 12),
 )
 def test_vmap_chunks_change_nothing(x: np.ndarray, chunk: int) -> None:
-    f = lambda x: np.stack([np.sin(x), x * x])  # noqa: E731
+    f = lambda x: np.stack([np.sin(x), x * x])
     np.testing.assert_array_equal(ft.vmap(f, chunk_size=chunk)(x), ft.vmap(f)(x))
-    h = lambda x: np.sum(x**3) * np.sum(x)  # noqa: E731
+    h = lambda x: np.sum(x**3) * np.sum(x)
     np.testing.assert_allclose(ft.hessian(h, chunk_size=chunk)(x), ft.hessian(h)(x), rtol=1e-14)
-    np.testing.assert_array_equal(ft.jacfwd(np.cumsum, chunk_size=chunk)(x), ft.jacrev(np.cumsum)(x))
+    np.testing.assert_array_equal(
+        ft.jacfwd(np.cumsum, chunk_size=chunk)(x), ft.jacrev(np.cumsum)(x)
+    )
 
 
 @given(
@@ -171,13 +173,15 @@ def test_any_shape(x: np.ndarray, seed: int) -> None:
     """Zero-dimensional and empty arrays included: <vjp(u), v> = <u, jvp(v)> and exact values."""
     rng = np.random.default_rng(seed)
     u, v = rng.normal(size=x.shape), rng.normal(size=x.shape)
-    f = lambda x: np.tanh(x) * np.cumsum(x).reshape(x.shape) + x.sum() * x.T.T  # noqa: E731
+    f = lambda x: np.tanh(x) * np.cumsum(x).reshape(x.shape) + x.sum() * x.T.T
     value, tangent = ft.jvp(f, (x,), (v,))
     np.testing.assert_array_equal(value, f(x))
     (ct,) = ft.vjp(f, x)[1](u)
     assert ct.shape == x.shape
     np.testing.assert_allclose(np.sum(ct * v), np.sum(u * tangent), rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(ft.grad(lambda x: np.sum(f(x)))(x), ft.vjp(f, x)[1](np.ones(x.shape))[0])
+    np.testing.assert_allclose(
+        ft.grad(lambda x: np.sum(f(x)))(x), ft.vjp(f, x)[1](np.ones(x.shape))[0]
+    )
 
 
 def test_empty_jacobians() -> None:
@@ -228,7 +232,7 @@ def test_threads_do_not_meet() -> None:
 
 
 def test_pullback_is_reusable_and_batches() -> None:
-    y, pullback = ft.vjp(lambda x: np.stack([x, x**2]), np.array([1.0, 2.0]))
+    _, pullback = ft.vjp(lambda x: np.stack([x, x**2]), np.array([1.0, 2.0]))
     first = pullback(np.ones((2, 2)))[0]
     np.testing.assert_array_equal(first, pullback(np.ones((2, 2)))[0])
     rows = ft.vmap(lambda ct: pullback(ct)[0])(np.stack([np.ones((2, 2)), np.zeros((2, 2))]))

@@ -114,4 +114,3 @@ Tracer.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 Tracer.__array_function__ = array_function  # type: ignore[attr-defined]
 # NumPy must hand binary operations with plain arrays on the left to us.
 Tracer.__array_priority__ = 1000  # type: ignore[attr-defined]
-

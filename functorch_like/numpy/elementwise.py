@@ -10,7 +10,9 @@ import numpy as np
 from ..primitives import elementwise as p
 from ..primitives.core import Tracer, dtype_of, shape_of
 from ..primitives.structural import conjugate as conjugate_primitive
-from ..primitives.structural import convert, imag as imag_primitive, real as real_primitive
+from ..primitives.structural import convert
+from ..primitives.structural import imag as imag_primitive
+from ..primitives.structural import real as real_primitive
 from .dispatch import FUNCTIONS, UFUNCS, implements, refuse_out
 
 __all__: list[str] = []
@@ -19,7 +21,8 @@ __all__: list[str] = []
 for _primitive in vars(p).values():
     _ufunc = getattr(_primitive, "kernel", None)
     if isinstance(_primitive, p.Elementwise) and isinstance(_ufunc, np.ufunc):
-        if _primitive.name == _ufunc.__name__ or UFUNCS.get(_ufunc) is None:
+        _named_after = _primitive.name == _ufunc.__name__  # root_of_square_sum runs sqrt, too
+        if _named_after or _ufunc not in UFUNCS:
             UFUNCS[_ufunc] = _primitive
 
 UFUNCS[np.degrees], UFUNCS[np.radians] = p.rad2deg, p.deg2rad  # second names of these
@@ -107,7 +110,7 @@ def frexp(x: Any) -> tuple[Any, Any]:
     magnitude = p.absolute(x)
     zero = p.equal(magnitude, 0)
     exponent = p.add(p.floor(p.log2(p.select(zero, p.ones_like(magnitude), magnitude))), 1)
-    exponent = p.select(zero, p.zeros_like(exponent), exponent)
+    exponent = p.select(zero, 0, exponent)
     power = discretize(exponent, np.dtype(np.int32))
     return p.ldexp(x, p.negative(power)), power
 
@@ -193,9 +196,7 @@ def fix(x: Any, out: Any = None) -> Any:
 
 
 @implements(np.isclose)
-def isclose(
-    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
-) -> Any:
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     a, b = as_operand(a), as_operand(b)
     near = p.less_equal(absolute(p.subtract(a, b)), p.add(atol, p.multiply(rtol, absolute(b))))
     close = p.logical_or(p.logical_and(near, p.isfinite(b)), p.equal(a, b))
@@ -282,5 +283,3 @@ def size(a: Any, axis: Any = None) -> int:
     dims = shape(a)
     axes = range(len(dims)) if axis is None else (axis,) if isinstance(axis, int) else axis
     return math.prod(dims[i] for i in axes)
-
-

@@ -72,7 +72,7 @@ def _normalize(index: Any, shape: tuple[int, ...]) -> list[Any]:
     used = len([i for i in items if i is not None and i is not Ellipsis])
     if used > len(shape):
         raise IndexError(
-            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed"
+            f"too many indices: the array is {len(shape)}-dimensional, but {used} were indexed"
         )
     fill = [slice(None)] * (len(shape) - used)
     where = next((k for k, item in enumerate(items) if item is Ellipsis), None)
@@ -84,9 +84,7 @@ def getitem(x: Any, index: Any) -> Any:
     kind = type(index)
     if kind is int:
         if not -x.shape[0] <= index < x.shape[0]:
-            raise IndexError(
-                f"index {index} is out of bounds for axis 0 with size {x.shape[0]}"
-            )
+            raise IndexError(f"index {index} is out of bounds for axis 0 with size {x.shape[0]}")
         taken = slice_at(x, index=(index,))
         return taken if len(x.shape) == 1 else view_of(x, taken, "slice", (index,))
     if kind is slice:
@@ -153,7 +151,9 @@ def _index_array(a: Any, shape: tuple[int, ...], size: int) -> Any:
 
 def setitem(x: Tracer, index: Any, value: Any) -> None:
     """``x[index] = value``, recorded as a new array that ``x`` stands for from here on."""
-    if isinstance(value, Tracer) and is_view_at(value, x, index if type(index) is tuple else (index,)):
+    if isinstance(value, Tracer) and is_view_at(
+        value, x, index if type(index) is tuple else (index,)
+    ):
         return  # the second half of x[i] += v, whose first half has written already
     value = as_operand(value)
     if dtype_of(value).kind == "c" and x.dtype.kind != "c":
@@ -163,8 +163,8 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
         )
     if isinstance(value, Tracer) and x.dtype.kind in "iub" and value.dtype.kind in "fc":
         raise TypeError(
-            f"assignment of {value.dtype} to an array of {x.dtype}, at {user_line()}: the value, and "
-            "its derivative, would be truncated; make the array with a floating dtype."
+            f"assignment of {value.dtype} to an array of {x.dtype}, at {user_line()}: the value "
+            "and its derivative would be truncated; make the array with a floating dtype."
         )
     value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
     if value.dtype != x.dtype:
@@ -191,9 +191,7 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
     assign(x, e.select(written >= 0, chosen, x))
 
 
-def _set_traced(
-    x: Any, value: Any, items: list, basic: list, arrays: list, axes: list
-) -> None:
+def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes: list) -> None:
     if axes != list(range(len(axes))) or any(b is None or b != slice(None) for b in basic):
         raise ConcreteValueError(
             f"{x._trace.name}: assignment at traced positions mixed with slices, at {user_line()}; "
@@ -349,29 +347,37 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 @implements(np.trace, np.linalg.trace)
 def trace(
-    a: Any, offset: int = 0, axis1: int | None = None, axis2: int | None = None, dtype: Any = None, out: Any = None
+    a: Any,
+    offset: int = 0,
+    axis1: int | None = None,
+    axis2: int | None = None,
+    dtype: Any = None,
+    out: Any = None,
 ) -> Any:
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
-    return e.select(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros(1, m.dtype))
+    return e.select(np.tri(m.shape[-2], m.shape[-1], k, bool), m, np.zeros(1, m.dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
-    return e.select(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), np.zeros(1, m.dtype), m)
+    return e.select(np.tri(m.shape[-2], m.shape[-1], k - 1, bool), np.zeros(1, m.dtype), m)
 
 
 def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of ``x`` with ``value`` added at ``index``, repeated positions adding up."""
-    places = getitem(np.arange(int(np.prod(x.shape, dtype=int))).reshape(x.shape), index) if not (
-        _holds_tracer(index)
-    ) else None
+    places = (
+        getitem(np.arange(int(np.prod(x.shape, dtype=int))).reshape(x.shape), index)
+        if not (_holds_tracer(index))
+        else None
+    )
     if places is None:
         raise ConcreteValueError(
-            f"adding at traced positions, at {user_line()}: use one-hot products or concrete indices."
+            f"adding at traced positions, at {user_line()}: use one-hot products, or concrete "
+            "indices."
         )
     from ..primitives.indexing import scatter_add
 

@@ -124,9 +124,7 @@ def inv(a: Any) -> Any:
 
 
 @implements(np.linalg.pinv)
-def pinv(
-    a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue
-) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
     """Moore-Penrose inverse; its derivative is that at constant rank."""
     a = _square("pinv", a) if hermitian else _matrices("pinv", a)
     if rcond is None:
@@ -397,8 +395,8 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
 
 def _masked_power(x: Any, exponent: float) -> Any:
     zero = e.equal(x, 0)
-    powered = e.power(e.select(zero, e.ones_like(x), x), exponent)
-    return e.select(zero, e.zeros_like(powered), powered)
+    powered = e.power(e.select(zero, 1, x), exponent)
+    return e.select(zero, 0, powered)
 
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
@@ -494,4 +492,3 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     else:
         tol = np.asarray(tol)[..., np.newaxis]
     return reduce_sum(e.greater(s, tol), axes=(len(shape_of(s)) - 1,))
-

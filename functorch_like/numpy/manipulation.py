@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -30,7 +31,9 @@ def normalize_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
 
 
-def astype(x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", *_: Any, **__: Any) -> Any:
+def astype(
+    x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", *_: Any, **__: Any
+) -> Any:
     """Convert to a dtype; derivatives end at integers and booleans."""
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
@@ -215,7 +218,9 @@ def concatenate(
     axis = normalize_axis(axis, ndim)
     for i, a in enumerate(parts):
         same = a.ndim == ndim and all(
-            m == n for k, (m, n) in enumerate(zip(a.shape, parts[0].shape, strict=True)) if k != axis
+            m == n
+            for k, (m, n) in enumerate(zip(a.shape, parts[0].shape, strict=True))
+            if k != axis
         )
         if not same:
             raise ValueError(
@@ -255,9 +260,7 @@ def dstack(tup: Any) -> Any:
 
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
-    return concatenate(
-        [reshape(a, (-1, 1)) if a.ndim < 2 else a for a in _arrays(tup)], 1
-    )
+    return concatenate([reshape(a, (-1, 1)) if a.ndim < 2 else a for a in _arrays(tup)], 1)
 
 
 @implements(np.block)
@@ -296,7 +299,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         points = [0, *indices_or_sections, total]
     at = (slice(None),) * normalize_axis(axis, ary.ndim)
-    return [ary[(*at, slice(a, b))] for a, b in zip(points[:-1], points[1:], strict=True)]
+    return [ary[(*at, slice(a, b))] for a, b in itertools.pairwise(points)]
 
 
 @implements(np.split)

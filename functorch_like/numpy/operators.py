@@ -66,7 +66,7 @@ def _in_place(name: str, forward: Callable) -> Callable:
         if not np.can_cast(result.dtype, self.dtype, "same_kind"):
             raise TypeError(
                 f"{name}: cannot cast the result from {result.dtype} to {self.dtype}, at "
-                f"{user_line()}; write x = x {name[2:-2].lstrip('i')} y, or make x of {result.dtype}."
+                f"{user_line()}; write the operation out, x = x + y, or make x of {result.dtype}."
             )
         assign(self, manipulation.astype(result, self.dtype))
         return self
@@ -144,8 +144,8 @@ def _iterate(self: Tracer) -> Iterator:
 def _refuse_number(kind: str, instead: str) -> Callable:
     def convert(self: Tracer, *_: Any) -> Any:
         raise ConcreteValueError(
-            f"{self._trace.name}: {kind} was asked of a traced value of shape {self.shape} and dtype "
-            f"{self.dtype}, at {user_line()}; its derivative would be lost. {instead}"
+            f"{self._trace.name}: {kind} was asked of a traced value of shape {self.shape} and "
+            f"dtype {self.dtype}, at {user_line()}; its derivative would be lost. {instead}"
         )
 
     return convert
@@ -233,11 +233,10 @@ def _varargs(function: Callable) -> Callable:
     """A method that takes a shape or axes as one tuple or as separate integers."""
 
     def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and (args[0] is None or not isinstance(args[0], (int, np.integer))):
-            args = args[0]
-        elif not args:
+        if not args:
             return function(self, **kwargs)
-        return function(self, args, **kwargs)
+        alone = len(args) == 1 and not isinstance(args[0], (int, np.integer))
+        return function(self, args[0] if alone else args, **kwargs)
 
     return method
 

@@ -30,9 +30,7 @@ def product(x: Any, y: Any, subscripts: tuple[str, str, str]) -> Any:
                     f"{sizes[label]} and {n} of the axes summed together differ."
                 )
     dtype = np.result_type(dtype_of(x), dtype_of(y))
-    x, y = (
-        astype(v, dtype) if isinstance(v, Tracer) and v.dtype != dtype else v for v in (x, y)
-    )
+    x, y = (astype(v, dtype) if isinstance(v, Tracer) and v.dtype != dtype else v for v in (x, y))
     return contract(x, y, subscripts=subscripts)
 
 
@@ -59,8 +57,8 @@ def matmul(a: Any, b: Any) -> Any:
     a, b = _pair(a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(
-            f"matmul: expected arrays of at least one dimension; got shapes {a.shape} and {b.shape}; "
-            "write x * y for a product with a scalar."
+            f"matmul: expected arrays of at least one dimension; got shapes {a.shape} and "
+            f"{b.shape}; write x * y for a product with a scalar."
         )
     x = "i" * (a.ndim > 1) + "k"
     y = "k" + "j" * (b.ndim > 1)
@@ -146,9 +144,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         )
     x = string.ascii_lowercase[: a.ndim]
     free = iter(string.ascii_uppercase)
-    y = "".join(
-        x[a_axes[b_axes.index(i)]] if i in b_axes else next(free) for i in range(b.ndim)
-    )
+    y = "".join(x[a_axes[b_axes.index(i)]] if i in b_axes else next(free) for i in range(b.ndim))
     summed = {x[i] for i in a_axes}
     return product(a, b, (x, y, "".join(c for c in x + y if c not in summed)))
 
@@ -332,7 +328,8 @@ def _parse_einsum(operands: tuple) -> tuple[tuple[list[str], str], list[Any]]:
     ]
     dots = "".join(free[: max(spread, default=0)])
     inputs = [
-        labels.replace("...", dots[len(dots) - n :]) for labels, n in zip(inputs, spread, strict=True)
+        labels.replace("...", dots[len(dots) - n :])
+        for labels, n in zip(inputs, spread, strict=True)
     ]
     for labels, a in zip(inputs, arrays, strict=True):
         if len(labels) != a.ndim:
@@ -345,5 +342,3 @@ def _parse_einsum(operands: tuple) -> tuple[tuple[list[str], str], list[Any]]:
         flat = "".join(inputs)
         output = dots + "".join(c for c in sorted(set(flat) - set(dots)) if flat.count(c) == 1)
     return (inputs, output), arrays
-
-

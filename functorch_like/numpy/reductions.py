@@ -93,7 +93,9 @@ def _highest(dtype: np.dtype) -> Any:
     return math.inf if dtype.kind == "f" else np.iinfo(dtype).max
 
 
-def _extreme(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+def _extreme(
+    name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
     refuse_out(f"np.{name}", out)
     largest = name == "max"
     a = as_operand(a)
@@ -110,7 +112,15 @@ def _extreme(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any
         shape = tuple(1 if i in axes else n for i, n in enumerate(shape_of(a)))
         edge = np.broadcast_to(np.asarray(initial, dtype_of(a)), shape)
         for axis_ in axes[:1]:
-            a = np.concatenate([a, np.broadcast_to(edge, tuple(1 if i == axis_ else n for i, n in enumerate(a.shape)))], axis_)
+            a = np.concatenate(
+                [
+                    a,
+                    np.broadcast_to(
+                        edge, tuple(1 if i == axis_ else n for i, n in enumerate(a.shape))
+                    ),
+                ],
+                axis_,
+            )
     return restore((p.reduce_max if largest else p.reduce_min)(a, axes=axes))
 
 
@@ -148,14 +158,18 @@ def _boolean(x: Any) -> Any:
 
 
 @implements(np.any)
-def any_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
+def any_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
     refuse_out("np.any", out)
     a, axes, restore = _prepared(_boolean(as_operand(a)), axis, keepdims, where, False)
     return restore(p.reduce_any(a, axes=axes))
 
 
 @implements(np.all)
-def all_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
+def all_(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
     refuse_out("np.all", out)
     a, axes, restore = _prepared(_boolean(as_operand(a)), axis, keepdims, where, True)
     return restore(p.reduce_all(a, axes=axes))
@@ -211,7 +225,13 @@ def _count(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
 
 @implements(np.mean)
 def mean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
 ) -> Any:
     refuse_out("np.mean", out)
     a = as_operand(a)
@@ -331,20 +351,17 @@ def diff(
 ) -> Any:
     a = as_operand(a)
     axis = normalize_axis(axis, len(shape_of(a)))
-    parts = [a]
-    for value, at in ((prepend, 0), (append, len(parts))):
-        if _given(value):
-            value = as_operand(value)
-            if shape_of(value) == ():
-                shape = list(shape_of(a))
-                shape[axis] = 1
-                value = e.add(np.zeros(shape), value)
-            parts.insert(at if at == 0 else len(parts), value)
+    edge = tuple(1 if i == axis else m for i, m in enumerate(shape_of(a)))
+    parts = [
+        e.add(np.zeros(edge, dtype_of(x)), x) if shape_of(x) == () else x
+        for x in (as_operand(x) for x in (prepend, a, append) if _given(x))
+    ]
     if len(parts) > 1:
         a = np.concatenate(parts, axis)
-    at = (slice(None),) * axis
+    before = (slice(None),) * axis
     for _ in range(n):
-        later, earlier = getitem(a, (*at, slice(1, None))), getitem(a, (*at, slice(None, -1)))
+        later = getitem(a, (*before, slice(1, None)))
+        earlier = getitem(a, (*before, slice(None, -1)))
         a = e.not_equal(later, earlier) if dtype_of(a).kind == "b" else e.subtract(later, earlier)
     return a
 
@@ -357,31 +374,49 @@ def _present(a: Any) -> Any:
 
 
 @implements(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
+) -> Any:
     return sum_(e.select(e.isnan(a), 0.0, a), axis, dtype, out, keepdims, **kw)
 
 
 @implements(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
+) -> Any:
     return prod(e.select(e.isnan(a), 1.0, a), axis, dtype, out, keepdims, **kw)
 
 
 @implements(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
+) -> Any:
     total = nansum(a, axis, dtype, out, keepdims)
     return e.divide(total, astype(sum_(_present(a), axis, keepdims=keepdims), dtype_of(total)))
 
 
 @implements(np.nanvar)
 def nanvar(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    **_: Any,
 ) -> Any:
     return var(e.select(e.isnan(a), 0.0, a), axis, dtype, out, ddof, keepdims, where=_present(a))
 
 
 @implements(np.nanstd)
 def nanstd(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, **_: Any
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    **_: Any,
 ) -> Any:
     return e.root_of_square_sum(nanvar(a, axis, dtype, out, ddof, keepdims))
 
@@ -404,5 +439,3 @@ def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> A
 @implements(np.nancumprod)
 def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     return cumprod(e.select(e.isnan(a), 1.0, a), axis, dtype, out)
-
-

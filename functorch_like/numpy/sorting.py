@@ -24,7 +24,9 @@ def _axis(a: Any, axis: Any) -> tuple[Any, int]:
 
 
 @implements(np.argsort)
-def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+def argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Any:
     a, axis = _axis(a, axis)
     return p.argsort(a, axis=axis, kind="stable" if stable else kind)
 
@@ -43,14 +45,18 @@ def sort_complex(a: Any) -> Any:
 
 
 @implements(np.argpartition)
-def argpartition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
+def argpartition(
+    a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
+) -> Any:
     a, axis = _axis(a, axis)
     kth = tuple(np.atleast_1d(kth).tolist())
     return p.argpartition(a, kth=kth, axis=axis)
 
 
 @implements(np.partition)
-def partition(a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None) -> Any:
+def partition(
+    a: Any, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
+) -> Any:
     a, axis = _axis(a, axis)
     return take_along_axis(a, argpartition(a, kth, axis), axis)
 

@@ -1,5 +1,7 @@
-"""Order statistics, covariance, interpolation, convolution, histograms, and functions that
-assign: those of NumPy's functions that do not come out right from NumPy's own source."""
+"""Order statistics, covariance, interpolation, convolution, histograms; functions that assign.
+
+These are the functions that do not come out right from NumPy's own source.
+"""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from ..primitives.core import Tracer, shape_of
 from .dispatch import find_ufunc, opaque, refuse_out
 from .elementwise import as_operand
 from .indexing import add_at, getitem, setitem
-from .manipulation import astype, broadcast_to, normalize_axis, reshape
-from .views import assign
+from .manipulation import astype, broadcast_to, normalize_axes, normalize_axis, reshape
 from .reductions import all_, any_, cumprod, cumsum, max_, min_, prod, running_extreme, sum_
+from .views import assign
 
 __all__ = ["call"]
 
@@ -39,15 +39,15 @@ _IGNORED = ("casting", "order", "subok", "signature")
 def call(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
     """``ufunc`` or one of its methods on operands of which one is traced."""
     kwargs = {k: v for k, v in kwargs.items() if k not in _IGNORED}
-    handler = {
+    handlers: dict[str, Any] = {
         "__call__": _call,
         "reduce": _reduce,
         "accumulate": _accumulate,
         "outer": _outer,
         "at": _at,
         "reduceat": _reduceat,
-    }[method]
-    return handler(ufunc, *inputs, **kwargs)
+    }
+    return handlers[method](ufunc, *inputs, **kwargs)
 
 
 def _function(ufunc: Any) -> Any:
@@ -74,11 +74,13 @@ def _call(
         refuse_out(f"np.{ufunc.__name__}", target)
     operands = [as_operand(x) for x in inputs]
     if dtype is not None:
-        operands = [astype(x, dtype) if isinstance(x, Tracer) else np.asarray(x, dtype) for x in operands]
+        operands = [
+            astype(x, dtype) if isinstance(x, Tracer) else np.asarray(x, dtype) for x in operands
+        ]
     if where is not True and target is None:
         raise TypeError(
-            f"np.{ufunc.__name__}: where= without out= leaves elements undefined, at {user_line()}; "
-            f"write np.where(mask, np.{ufunc.__name__}(...), other)."
+            f"np.{ufunc.__name__}: where= without out= leaves elements undefined, at "
+            f"{user_line()}; write np.where(mask, np.{ufunc.__name__}(...), other)."
         )
     result = _function(ufunc)(*operands)
     if target is None:
@@ -109,8 +111,7 @@ def _reduce(
         return function(array, axis, keepdims=keepdims, where=where, **more)
     if where is not True:
         raise TypeError(f"np.{ufunc.__name__}.reduce: where= is not supported on traced arrays.")
-    axes = [axis] if isinstance(axis, (int, np.integer)) else axis
-    axes = range(array.ndim) if axes is None else [normalize_axis(a, array.ndim) for a in axes]
+    axes = normalize_axes(axis, array.ndim)
     result, function = array, _function(ufunc)
     for a in sorted(axes, reverse=True):
         at = (slice(None),) * a
@@ -118,7 +119,7 @@ def _reduce(
         result = pieces[0] if initial is np._NoValue else function(initial, pieces[0])
         for piece in pieces[1:]:
             result = function(result, piece)
-    return reduction.keep_dims(result, array.shape, tuple(axes)) if keepdims else result
+    return reduction.keep_dims(result, array.shape, axes) if keepdims else result
 
 
 def _accumulate(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
@@ -126,7 +127,7 @@ def _accumulate(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None, out: A
     array = as_operand(array)
     if dtype is not None:
         array = astype(array, dtype)
-    function = _RUNNING.get(ufunc)
+    function: Any = _RUNNING.get(ufunc)
     if function is not None:
         return function(array, axis)
     axis, function = normalize_axis(axis, array.ndim), _function(ufunc)
@@ -156,8 +157,8 @@ def _at(ufunc: Any, target: Any, index: Any, *values: Any) -> None:
     places = getitem(np.arange(target.size).reshape(target.shape), index)
     if len(np.unique(places)) != np.size(places):
         raise TypeError(
-            f"np.{ufunc.__name__}.at: repeated positions are supported for add and subtract only, at "
-            f"{user_line()}."
+            f"np.{ufunc.__name__}.at: repeated positions are supported for add and subtract "
+            f"only, at {user_line()}."
         )
     setitem(target, index, _function(ufunc)(getitem(target, index), *values))
 
@@ -174,4 +175,3 @@ def _reduceat(
         piece = getitem(array, (*at, slice(start, stop if stop > start else start + 1)))
         pieces.append(_reduce(ufunc, piece, axis, dtype))
     return np.stack(pieces, axis)
-

@@ -8,6 +8,7 @@ which a traced array does not have, an assignment that would show the difference
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from typing import Any
 
@@ -87,7 +88,9 @@ def _leading(index: tuple) -> bool:
 def is_view_at(view: Any, base: Any, index: tuple) -> bool:
     """Whether ``view`` is ``base[index]``: what ``x[i] += v`` assigns back."""
     made = _view(view)
-    return made is not None and made.base is base and made.kind == "slice" and made.argument == index
+    return (
+        made is not None and made.base is base and made.kind == "slice" and made.argument == index
+    )
 
 
 def assign(x: Any, value: Any) -> None:
@@ -101,7 +104,7 @@ def assign(x: Any, value: Any) -> None:
         node = _view(node.base)
     _check(path[-1], path)
     x.become(value)
-    for child, base in zip(path, path[1:], strict=False):
+    for child, base in itertools.pairwise(path):
         made = _view(child)
         assert made is not None
         base.become(made.write(child))
