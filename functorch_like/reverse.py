@@ -126,8 +126,10 @@ class ReverseTrace(Trace):
             rule = primitive.rules[0]
             quick = (primitive.quick or primitive.quick_rules())[0]
             tape = self.tape
+            keep = primitive.keep
+            args = (answer if keep[0] else None, primal if keep[1] else None)
             made = ReverseTracer(self, answer, len(tape))
-            tape.append(((slot, rule, rule, (answer, primal), None, quick),))
+            tape.append(((slot, rule, rule, args, None, quick),))
             return made
         return self.process(primitive, (x,), NO_PARAMS)
 
@@ -169,7 +171,12 @@ class ReverseTrace(Trace):
         if rules is None:
             return answer
         quick = primitive.quick or primitive.quick_rules()
-        args = (answer, first, second)
+        keep = primitive.keep
+        args = (
+            answer if keep[0] else None,
+            first if keep[1] else None,
+            second if keep[2] else None,
+        )
         rule, last = rules
         if slot is None or rule is None:
             if other is None or last is None:
@@ -194,7 +201,9 @@ _ndarray = np.ndarray
 # The two walks
 
 
-def pull_back(tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int]) -> list:
+def pull_back(
+    tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int], consume: bool = False
+) -> list:
     """Walk a tape from its end.
 
     Parameters
@@ -205,6 +214,8 @@ def pull_back(tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int
         ``(slot, cotangent)`` of each output.
     inputs
         Slots whose cotangents are wanted.
+    consume
+        Let go of what the tape holds as the walk passes it: it is walked once only.
 
     Returns
     -------
@@ -223,6 +234,8 @@ def pull_back(tape: list, seeds: Sequence[tuple[int, Any]], inputs: Sequence[int
     for slot in range(last, -1, -1):
         entry = tape[slot]
         ct = cotangents[slot]
+        if consume:
+            tape[slot] = None
         if type(entry) is Block:
             cts = cotangents[slot : slot + entry.count]
             if all(c is None for c in cts):
@@ -491,7 +504,7 @@ def _gradient(
                 found: list = [None] * len(made.in_slots)
             else:
                 seed = beside(value, value.dtype.type(1))
-                found = pull_back(made.tape, [(slot, seed)], made.in_slots)
+                found = pull_back(made.tape, [(slot, seed)], made.in_slots, consume=True)
             gradients = tree.unflatten(made.in_tree, finish(found, made.inputs))
             if not one and len(numbers) == 1:
                 gradients = (gradients,)

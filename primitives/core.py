@@ -16,6 +16,8 @@ belongs to exactly one trace, by identity.
 
 from __future__ import annotations
 
+import dis
+import inspect
 import threading
 import types
 from collections.abc import Callable, Sequence
@@ -409,6 +411,15 @@ def on_arrays(function: Any) -> Any:
     return names.twin(function)
 
 
+def _reads(rule: Any, count: int) -> tuple[bool, ...]:
+    """Which of its ``count`` parameters after the first a rule reads."""
+    code = getattr(rule, "__code__", None)
+    if code is None or code.co_argcount != count + 1 or code.co_flags & inspect.CO_VARARGS:
+        return (True,) * count
+    names = {i.argval for i in dis.get_instructions(code)} | set(code.co_cellvars)
+    return tuple(name in names for name in code.co_varnames[1 : code.co_argcount])
+
+
 class _Twins:
     """A module's namespace as ``on_arrays`` shows it to the module's rules."""
 
@@ -459,7 +470,7 @@ class Elementwise(Primitive):
     constants are left to NumPy.
     """
 
-    __slots__ = ("arity", "jointly", "linear", "quick", "rules")
+    __slots__ = ("arity", "jointly", "keep", "linear", "quick", "rules")
 
     def __init__(
         self,
@@ -474,7 +485,8 @@ class Elementwise(Primitive):
         super().__init__(name, kernel, abstract or ufunc_abstract(kernel))
         self.batch = _batched_elementwise(self)
         self.rules = None if rules is None else tuple(rules)
-        self.quick: Any = None  # the rules' twins, made when first needed
+        self.quick: Any = None  # the rules' twins, made when first needed, and with them
+        self.keep: Any = None  # which of (answer, *operands) the rules read: the rest is let go
         self.arity = arity if arity is not None else len(rules or ())
         self.linear = frozenset(linear)
         self.jointly = jointly
@@ -503,18 +515,22 @@ class Elementwise(Primitive):
     def quick_rules(self) -> tuple:
         """The rules' twins on plain arrays; see ``on_arrays``."""
         if self.quick is None:
-            self.quick = tuple(map(on_arrays, self.rules or (None,) * self.arity))
+            rules = self.rules or (None,) * self.arity
+            read = [_reads(rule, self.arity + 1) for rule in rules if rule is not None]
+            self.keep = tuple(any(r[i] for r in read) for i in range(self.arity + 1))
+            self.quick = tuple(map(on_arrays, rules))
         return self.quick
 
     def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         answer = trace.parent.process(self, primals, NO_PARAMS)
         if self.rules is None:
             return answer
-        args = (answer, *primals)
+        quick_rules = self.quick_rules()
+        args = tuple([x if k else None for x, k in zip((answer, *primals), self.keep, strict=True)])
         entry = tuple(
             [
                 (slot, rule, rule, args, None, quick)
-                for slot, rule, quick in zip(slots, self.rules, self.quick_rules(), strict=True)
+                for slot, rule, quick in zip(slots, self.rules, quick_rules, strict=True)
                 if slot is not None and rule is not None
             ]
         )

@@ -32,7 +32,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack
 
 from .contraction import contract
 from .core import General, ShapedArray, dtype_of, shape_of
@@ -241,7 +240,16 @@ solve: General = General(
     transpose=lambda ct, operands: solve(transposed(operands[0]), ct),
 )
 
-_TRTRS = {"f": lapack.strtrs, "d": lapack.dtrtrs, "F": lapack.ctrtrs, "D": lapack.ztrtrs}
+
+@functools.cache
+def _trtrs(dtype: np.dtype) -> Callable:
+    """LAPACK's triangular solver; importing SciPy's costs more than the rest of the package."""
+    from scipy.linalg import lapack
+
+    prefix = {"f": "s", "d": "d", "F": "c", "D": "z"}.get(dtype.char)
+    if prefix is None:
+        raise TypeError(f"triangular_solve: array type {dtype} is unsupported in linalg.")
+    return getattr(lapack, f"{prefix}trtrs")
 
 
 def _triangular_solve(
@@ -254,9 +262,7 @@ def _triangular_solve(
             a = a * (1 - eye) + eye
         return np.linalg.solve(np.swapaxes(a, -1, -2) if transpose else a, b)
     dtype = np.result_type(a, b)
-    trtrs = _TRTRS.get(dtype.char)
-    if trtrs is None:
-        raise TypeError(f"triangular_solve: array type {dtype} is unsupported in linalg.")
+    trtrs = _trtrs(dtype)
     out = np.empty(b.shape, dtype)
     if not out.size:
         return out
