@@ -125,7 +125,7 @@ class _CustomVjp(FunctionPrimitive):
 
     def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         backward = params["backward_function"]
-        outs, residuals = params["forward_function"](*primals)
+        outs, residuals = params["forward_function"](*map(self.guard, primals))
         residuals = _stripped(trace, residuals)
         values = [strip(trace, x)[0] for x in outs]
 
@@ -136,7 +136,7 @@ class _CustomVjp(FunctionPrimitive):
 
     def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         backward = params["backward_function"]
-        outs, residuals = params["forward_function"](*primals)
+        outs, residuals = params["forward_function"](*map(self.guard, primals))
         residuals = _stripped(trace, residuals)
         values = [strip(trace, x)[0] for x in outs]
         with under(CaptureTrace(trace.parent, trace)):
@@ -471,7 +471,7 @@ class _CustomJvp(FunctionPrimitive):
             for x, slot in zip(primals, slots, strict=True)
         ]
         with under(linear):
-            outs, pushed = params["rule"](primals, tangents)
+            outs, pushed = params["rule"]([self.guard(x) for x in primals], tangents)
         made = []
         for out, t in zip(outs, pushed, strict=True):
             x, through = strip(trace, out)
@@ -491,7 +491,7 @@ class _CustomJvp(FunctionPrimitive):
             np.zeros(x.shape, x.dtype) if t is None else t
             for x, t in zip(primals, tangents, strict=True)
         ]
-        outs, pushed = params["rule"](primals, full)
+        outs, pushed = params["rule"]([self.guard(x) for x in primals], full)
         return join(trace, outs, pushed)
 
     def process_batch(self, trace: Any, operands: Sequence, batched: list, params: dict) -> Any:

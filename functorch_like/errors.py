@@ -64,6 +64,9 @@ def fold(error: BaseException) -> BaseException:
     """Take our own frames, but the innermost, out of the error's traceback."""
     if show_internal_frames:
         return error
+    if type(error) is ValueError and isinstance(error.__cause__, ConcreteValueError):
+        # NumPy reports only that an element could not be set; the reason is what helps.
+        error = error.__cause__.with_traceback(error.__traceback__)
     frames = []
     traceback = error.__traceback__
     while traceback is not None:

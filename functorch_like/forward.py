@@ -38,6 +38,10 @@ class ForwardTracer(Tracer):
         primal = self.primal
         return primal.concrete() if isinstance(primal, Tracer) else primal
 
+    def constant(self) -> bool:
+        primal = self.primal
+        return self.tangent is None and (not isinstance(primal, Tracer) or primal.constant())
+
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
         own = type(other) is ForwardTracer and other._trace is self._trace
@@ -56,11 +60,12 @@ class ForwardTrace(Trace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         primals: list = []
         tangents: list = []
-        own = False
+        own = mine = False
         for x in operands:
             if type(x) is ForwardTracer and x._trace is self:
                 primals.append(x.primal)
                 tangents.append(x.tangent)
+                mine = True
                 if x.tangent is not None:
                     own = True
             else:
@@ -70,7 +75,12 @@ class ForwardTrace(Trace):
         if primitive.carries_function:
             return primitive.forward(self, primals, tangents, params)
         if not own:
-            return parent.process(primitive, primals, params)
+            answer = parent.process(primitive, primals, params)
+            if not mine:
+                return answer
+            if primitive.multiple_results:
+                return tuple(self.kept(a, None) for a in answer)
+            return self.kept(answer, None)
         # What runs now runs in the parent's sense, wherever in the chain we were called.
         saved = state.trace
         state.trace = parent
@@ -79,11 +89,14 @@ class ForwardTrace(Trace):
         finally:
             state.trace = saved
         if not primitive.multiple_results:
-            return answer if tangent is None else ForwardTracer(self, answer, tangent)
-        return tuple(
-            a if t is None else ForwardTracer(self, a, t)
-            for a, t in zip(answer, tangent, strict=True)
-        )
+            return self.kept(answer, tangent)
+        return tuple(self.kept(a, t) for a, t in zip(answer, tangent, strict=True))
+
+    def kept(self, answer: Any, tangent: Any) -> Any:
+        """A result as a tracer, so that it can be assigned to; integers and bools as they are."""
+        if tangent is None and answer.dtype.kind not in "fc":
+            return answer
+        return ForwardTracer(self, answer, tangent)
 
 
 def push(transform: str, f: Callable, primals: tuple, tangents: tuple, has_aux: bool) -> tuple:

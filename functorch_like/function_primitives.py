@@ -77,15 +77,24 @@ class FunctionPrimitive(Primitive):
         outs, capture = self.pass_on(trace, primals, params)
         if not capture.captured:
             return outs
-        again = params["function"](*primals)
+        again = params["function"](*map(self.guard, primals))
         return join(trace, outs, [strip(trace, x)[1] for x in again])
+
+    @staticmethod
+    def guard(x: Any) -> Any:
+        """A plain operand as the user's function may see it: a tape may hold it, so read-only."""
+        if type(x) is np.ndarray:
+            x = x.view()
+            x.flags.writeable = False
+        return x
 
     def pass_on(self, trace: Any, operands: Sequence, params: dict) -> tuple[Any, CaptureTrace]:
         """Hand the primitive to the parent, its functions seeing through ``trace``'s tracers."""
         capture = CaptureTrace(trace.parent, trace)
         seeing = {k: seen_through(capture, params[k]) for k in self.functions}
         with under(trace.parent):
-            outs = trace.parent.process(self, operands, {**params, **seeing})
+            guarded = [self.guard(x) for x in operands]
+            outs = trace.parent.process(self, guarded, {**params, **seeing})
         return outs, capture
 
 
@@ -146,21 +155,12 @@ def strip(trace: Trace, x: Any) -> tuple[Any, Any]:
         return x.primal, x.slot
     if type(x) is ForwardTracer and x._trace is trace:
         return x.primal, x.tangent
-    if isinstance(x, Tracer) and not _outside(trace, x._trace):
+    if isinstance(x, Tracer) and not trace.inside(x._trace):
         raise EscapedTracerError(
             f"{escaped_message(x)} (A function with a custom derivative closes over it: pass it "
             "as an argument.)"
         )
     return as_array(x), None
-
-
-def _outside(trace: Trace, other: Trace) -> bool:
-    outer = trace.parent
-    while outer is not None:
-        if outer is other:
-            return True
-        outer = outer.parent
-    return False
 
 
 class CaptureTrace(Trace):
@@ -279,7 +279,7 @@ class RerunTrace(ReverseTrace):
     def __init__(self, target: ReverseTrace, captured: Sequence[tuple[int, Any]]) -> None:
         super().__init__(state.trace, target.label)
         self.target = target
-        self.captured = {slot: self.new(value, None) for slot, value in captured}
+        self.captured = {slot: self.new(value, None).slot for slot, value in captured}
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         values = [self.value(x) for x in operands]
@@ -293,7 +293,9 @@ class RerunTrace(ReverseTrace):
 
     def value(self, x: Any) -> Any:
         if type(x) is ReverseTracer and x._trace is self.target:
-            return x.primal if x.slot is None else self.captured[x.slot]
+            return (
+                x.primal if x.slot is None else ReverseTracer(self, x.primal, self.captured[x.slot])
+            )
         return x
 
 
@@ -320,10 +322,11 @@ def record_captured(
             x if slot is None else again.new(x, None)
             for x, slot in zip(primals, slots, strict=True)
         ]
+        # Before the function runs: it may assign to its arguments, which then have other slots.
+        ins = [x.slot for x, slot in zip(xs, slots, strict=True) if slot is not None]
+        ins += list(again.captured.values())
         with under(again):
             results = [again.value(x) for x in function(*xs)]
-        ins = [x.slot for x, slot in zip(xs, slots, strict=True) if slot is not None]
-        ins += [x.slot for x in again.captured.values()]
         own = [x.slot if type(x) is ReverseTracer and x._trace is again else None for x in results]
         return again.tape, ins, own
 

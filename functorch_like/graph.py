@@ -259,21 +259,13 @@ class StagingTrace(Trace):
         """The variable of an array, or of an outer trace's tracer, from outside the graph."""
         var = self.held.get(id(value))
         if var is None:
-            if isinstance(value, Tracer) and not self._inside(value._trace):
+            if isinstance(value, Tracer) and not self.inside(value._trace):
                 raise EscapedTracerError(escaped_message(value))
             var = Var(aval_of(value))
             self.constants.append(var)
             self.captured.append(value)
             self.held[id(value)] = var
         return var
-
-    def _inside(self, trace: Trace) -> bool:
-        outer = self.parent
-        while outer is not None:
-            if outer is trace:
-                return True
-            outer = outer.parent
-        return False
 
     def variable(self, x: Any) -> Var:
         """The variable that holds an operand."""

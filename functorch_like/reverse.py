@@ -17,7 +17,7 @@ import numpy as np
 
 from . import tree
 from .arguments import as_array, beside, differentiable, resolve_argnums, same_structure, substitute
-from .errors import boundary, fold, name_of
+from .errors import MutationError, boundary, fold, name_of
 from .primitives.core import (
     EVAL,
     NO_PARAMS,
@@ -63,6 +63,10 @@ class ReverseTracer(Tracer):
         primal = self.primal
         return primal.concrete() if isinstance(primal, Tracer) else primal
 
+    def constant(self) -> bool:
+        primal = self.primal
+        return self.slot is None and (not isinstance(primal, Tracer) or primal.constant())
+
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
         own = type(other) is ReverseTracer and other._trace is self._trace
@@ -72,12 +76,13 @@ class ReverseTracer(Tracer):
 class ReverseTrace(Trace):
     """Computes values and records the linear part of what is done to its tracers."""
 
-    __slots__ = ("tape",)
+    __slots__ = ("locked", "tape")
 
     def __init__(self, parent: Trace, label: tuple[str, Any]) -> None:
         self.parent = parent
         self.label = label
         self.tape: list = []
+        self.locked: list[np.ndarray] = []
 
     def new(self, answer: Any, entry: Any) -> ReverseTracer:
         tape = self.tape
@@ -98,11 +103,12 @@ class ReverseTrace(Trace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         primals: list = []
         slots: list = []
-        own = False
+        own = mine = False
         for x in operands:
             if type(x) is ReverseTracer and x._trace is self:
                 primals.append(x.primal)
                 slots.append(x.slot)
+                mine = True
                 if x.slot is not None:
                     own = True
             else:
@@ -111,8 +117,41 @@ class ReverseTrace(Trace):
                 primals.append(x)
                 slots.append(None)
         if own or primitive.carries_function:
-            return primitive.record(self, primals, slots, params)
-        return self.parent.process(primitive, primals, params)
+            primals = [self.protect(x) if type(x) is _ndarray else x for x in primals]
+            answer = primitive.record(self, primals, slots, params)
+        else:
+            answer = self.parent.process(primitive, primals, params)
+        if not mine:
+            return answer
+        if primitive.multiple_results:
+            return tuple(map(self.kept, answer))
+        return self.kept(answer)
+
+    def kept(self, answer: Any) -> Any:
+        """A result without derivative as a constant tracer, so that it can be assigned to."""
+        if (
+            type(answer) is ReverseTracer and answer._trace is self
+        ) or answer.dtype.kind not in "fc":
+            return answer
+        return ReverseTracer(self, answer, None)
+
+    def protect(self, x: np.ndarray) -> np.ndarray:
+        """A constant that the tape may keep: a change to it would change the derivative.
+
+        Small arrays are copied; large ones cannot be written until the function has run.
+        """
+        owner = x
+        while type(owner.base) is _ndarray:
+            owner = owner.base
+        if not (owner.flags.writeable or x.flags.writeable):
+            return x
+        if x.size <= COPIED:
+            return x.copy("K")
+        for array in (owner, x):
+            if array.flags.writeable:
+                array.flags.writeable = False
+                self.locked.append(array)
+        return x
 
     # What follows is ``process`` and ``record`` of elementwise primitives on plain arrays, the
     # bulk of eager work, written out: each Python call saved is a tenth of an operation.
@@ -122,7 +161,7 @@ class ReverseTrace(Trace):
             primal, slot = x.primal, x.slot
             answer = primitive.kernel(primal)
             if slot is None or primitive.rules is None:
-                return answer
+                return self.kept(answer)
             rule = primitive.rules[0]
             quick = (primitive.quick or primitive.quick_rules())[0]
             tape = self.tape
@@ -143,33 +182,27 @@ class ReverseTrace(Trace):
                 second, other = y.primal, y.slot
                 if first.dtype is not second.dtype or first.shape != second.shape:
                     return self.process(primitive, align((x, y)), NO_PARAMS)
-            elif ((kind is float or kind is int) and first.dtype.kind == "f") or (
-                kind is _ndarray
-                and first.dtype is y.dtype
-                and (first.shape == y.shape or y.ndim == 0)
-            ):
+            elif (kind is float or kind is int) and first.dtype is _float64:
                 second, other = y, None
+            elif kind is _ndarray and first.dtype is y.dtype and first.shape == y.shape:
+                second, other = y if slot is None else self.protect(y), None
             else:
                 return self.process(primitive, align((x, y)), NO_PARAMS)
         elif type(y) is ReverseTracer and y._trace is self:
             second, other = y.primal, y.slot
             kind = type(x)
-            if not (
-                ((kind is float or kind is int) and second.dtype.kind == "f")
-                or (
-                    kind is _ndarray
-                    and second.dtype is x.dtype
-                    and (second.shape == x.shape or x.ndim == 0)
-                )
-            ):
+            if (kind is float or kind is int) and second.dtype is _float64:
+                first, slot = x, None
+            elif kind is _ndarray and second.dtype is x.dtype and second.shape == x.shape:
+                first, slot = x if other is None else self.protect(x), None
+            else:
                 return self.process(primitive, align((x, y)), NO_PARAMS)
-            first, slot = x, None
         else:
             return self.process(primitive, align((x, y)), NO_PARAMS)
         answer = primitive.kernel(first, second)
         rules = primitive.rules
         if rules is None:
-            return answer
+            return self.kept(answer)
         quick = primitive.quick or primitive.quick_rules()
         keep = primitive.keep
         args = (
@@ -180,7 +213,7 @@ class ReverseTrace(Trace):
         rule, last = rules
         if slot is None or rule is None:
             if other is None or last is None:
-                return answer
+                return self.kept(answer)
             entry: tuple = ((other, last, last, args, None, quick[1]),)
         elif other is None or last is None:
             entry = ((slot, rule, rule, args, None, quick[0]),)
@@ -196,6 +229,8 @@ class ReverseTrace(Trace):
 
 
 _ndarray = np.ndarray
+_float64 = np.dtype(np.float64)
+COPIED = 4096  # constants of at most so many elements are copied when they are recorded
 
 # --------------------------------------------------------------------------------------
 # The two walks
@@ -316,12 +351,23 @@ def push_forward(tape: list, seeds: Sequence[tuple[int, Any]], outputs: Sequence
 class Recording:
     """What one run of a function under reverse mode left behind."""
 
-    __slots__ = ("aux", "in_slots", "in_tree", "inputs", "out_slots", "out_tree", "outputs", "tape")
+    __slots__ = (
+        "aux",
+        "in_slots",
+        "in_tree",
+        "inputs",
+        "leaves",
+        "out_slots",
+        "out_tree",
+        "outputs",
+        "tape",
+    )
 
     tape: list
     inputs: list[Any]
     in_slots: list[int]
     in_tree: tree.PyTreeDef
+    leaves: list[Any]  # the outputs as the function returned them
     outputs: list[Any]
     out_slots: list[int | None]
     out_tree: tree.PyTreeDef
@@ -351,15 +397,27 @@ def record(
     state.trace = trace
     try:
         out = f(*traced_args, **kwargs)
+    except ValueError as error:
+        if trace.locked and "read-only" in str(error):
+            raise MutationError(
+                f"{trace.name}: an array was written that an operation on traced values had used "
+                "before, which would change the derivative; give that operation a copy, "
+                "x * buffer.copy(), or make a new array."
+            ) from error
+        raise
     finally:
         state.trace = parent
+        for array in trace.locked:
+            array.flags.writeable = True
     if has_aux:
         out, made.aux = split_aux(transform, f, out)
         made.aux = tree.map(functools.partial(_untrace, trace), made.aux)
     out_leaves, made.out_tree = tree.flatten(out)
-    made.outputs, made.out_slots = [], []
+    made.leaves, made.outputs, made.out_slots = out_leaves, [], []
     for leaf in out_leaves:
         own = type(leaf) is ReverseTracer and leaf._trace is trace
+        if not own and isinstance(leaf, Tracer) and not trace.inside(leaf._trace):
+            raise EscapedTracerError(escaped_message(leaf))
         made.outputs.append(leaf.primal if own else as_array(leaf))
         made.out_slots.append(leaf.slot if own else None)
     made.tape = tape
@@ -398,6 +456,8 @@ def finish(results: list, inputs: Sequence[Any], seeds: Sequence[Any] = ()) -> l
             ct.base is not None or id(ct) in seen or not ct.flags.writeable
         ):
             ct = ct.copy()
+        if ct.dtype != x.dtype:
+            ct = convert(ct, dtype=x.dtype)
         seen.add(id(ct))
         done.append(ct)
     return done
@@ -529,13 +589,17 @@ def _scalar_output(name: str, f: Callable, made: Recording, holomorphic: bool) -
             f"and dtype {value.dtype}; return np.sum(...) of it, or use jacobian, or "
             "vmap(grad(f)) for one gradient a row."
         )
+    number = type(made.leaves[0]) is int  # of a branch that returns 0, say
+    if value.dtype.kind not in "fc" and not number:
+        raise TypeError(
+            f"{name}({name_of(f)}): expected a floating-point result; got {value.dtype}, which has "
+            "no derivative; return what it was made of, or pass it through has_aux=True."
+        )
     if value.dtype.kind == "c" and not holomorphic:
         raise TypeError(
             f"{name}({name_of(f)}): expected a real result; got {value.dtype}; return its real "
             "part or modulus, or say holomorphic=True if f is complex-differentiable."
         )
-    if value.dtype.kind not in "fc" and made.out_slots[0] is None and value.dtype.kind == "O":
-        raise TypeError(f"{name}({name_of(f)}): expected a scalar result; got {value!r}.")
     return value
 
 
@@ -567,7 +631,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(np.array([1.0, 1.0]))
     (array([ 1., -1.]),)
     """
-    made = record("vjp", f, primals, {}, range(len(primals)), has_aux)
+    made = record("vjp", f, _copied(primals), {}, range(len(primals)), has_aux)
     if len(primals) == 1:
         made.in_tree = tree.structure((tree.unflatten(made.in_tree, made.inputs),))
 
@@ -583,8 +647,14 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
         found = pull_back(made.tape, seeds, made.in_slots)
         return tree.unflatten(made.in_tree, finish(found, made.inputs, leaves))
 
-    output = tree.unflatten(made.out_tree, made.outputs)
-    return (output, pullback, made.aux) if has_aux else (output, pullback)
+    # Copies, as of the primals: the tape keeps its arrays to itself.
+    output = _copied(tree.unflatten(made.out_tree, made.outputs))
+    return (output, pullback, _copied(made.aux)) if has_aux else (output, pullback)
+
+
+def _copied(x: Any) -> Any:
+    """A pytree whose plain arrays are nobody else's."""
+    return tree.map(lambda leaf: leaf.copy("K") if type(leaf) is _ndarray else leaf, x)
 
 
 def _like(transform: str, f: Callable, what: str, given: Any, wanted: Any) -> Any:
@@ -634,7 +704,7 @@ def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
     >>> f_jvp(1.0)
     np.float64(6.0)
     """
-    made = record("linearize", f, primals, {}, range(len(primals)), has_aux)
+    made = record("linearize", f, _copied(primals), {}, range(len(primals)), has_aux)
 
     @boundary
     def f_jvp(*tangents: Any) -> Any:
@@ -655,8 +725,8 @@ def linearize(f: Callable, *primals: Any, has_aux: bool = False) -> Any:
         pushed = [None if slot is None else next(found) for slot in made.out_slots]
         return tree.unflatten(made.out_tree, finish(pushed, made.outputs, leaves))
 
-    output = tree.unflatten(made.out_tree, made.outputs)
-    return (output, f_jvp, made.aux) if has_aux else (output, f_jvp)
+    output = _copied(tree.unflatten(made.out_tree, made.outputs))
+    return (output, f_jvp, _copied(made.aux)) if has_aux else (output, f_jvp)
 
 
 @boundary

@@ -127,6 +127,15 @@ class Trace:
         transform, f = self.label
         return f"{transform}({getattr(f, '__name__', None) or type(f).__name__})"
 
+    def inside(self, trace: Trace) -> bool:
+        """Whether ``trace`` is one of those that were current when this one began."""
+        outer = self.parent
+        while outer is not None:
+            if outer is trace:
+                return True
+            outer = outer.parent
+        return False
+
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         """Apply ``primitive`` in the sense of this trace."""
         raise NotImplementedError
@@ -203,6 +212,10 @@ class Tracer:
     def concrete(self) -> Any:
         """The value this tracer stands for, if its trace knows one, else None."""
         return None
+
+    def constant(self) -> bool:
+        """Whether it is known to carry no derivative, so that its value may be taken."""
+        return False
 
 
 class _EvalTrace(Trace):
@@ -505,6 +518,7 @@ class Elementwise(Primitive):
         answer = self(*primals)
         if self.rules is None:
             return answer, None
+        primals = strong(primals, answer.dtype)
         total = None
         for rule, t in zip(self.rules, tangents, strict=True):
             if t is not None and rule is not None:
@@ -526,6 +540,7 @@ class Elementwise(Primitive):
         if self.rules is None:
             return answer
         quick_rules = self.quick_rules()
+        primals = strong(primals, answer.dtype)
         args = tuple([x if k else None for x, k in zip((answer, *primals), self.keep, strict=True)])
         entry = tuple(
             [
@@ -809,6 +824,17 @@ class General(Primitive):
         pull = self._pull
         entry = ((slots[traced[0]], pull, self._push, (kept, params), None, pull),)
         return trace.new(aval.shape, aval.dtype, entry)
+
+
+def strong(operands: Sequence, dtype: np.dtype) -> Sequence:
+    """Python numbers given the dtype they were promoted to.
+
+    A rule may apply a function to such an operand alone, and NumPy would answer in float64.
+    """
+    single = {"f": np.float32, "F": np.float32, "e": np.float16}.get(dtype.char)
+    if single is None:
+        return operands
+    return [single(x) if type(x) in (int, float) else x for x in operands]
 
 
 def is_zero(x: Any) -> bool:

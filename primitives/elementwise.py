@@ -119,25 +119,27 @@ log10 = elementwise("log10", np.log10, (lambda t, ans, x: divide(t, multiply(LN1
 log1p = elementwise("log1p", np.log1p, (lambda t, ans, x: divide(t, add(1.0, x)),))
 
 
-def _finite_floor(ans: Any) -> Any:
-    # exp(x - ans) with both -inf would be exp(nan); the share is then 0.
-    return select(equal(ans, -math.inf), 0, ans)
+def _excess(x: Any, ans: Any) -> Any:
+    """``x - ans`` for the share of ``x`` in a sum, without inf - inf: 0 where they are equal."""
+    same = equal(x, ans)
+    excess = subtract(select(same, 0, x), select(same, 0, ans))
+    return select(equal(ans, -math.inf), -math.inf, excess)
 
 
 logaddexp = elementwise(
     "logaddexp",
     np.logaddexp,
     (
-        lambda t, ans, x, y: multiply(t, exp(subtract(x, _finite_floor(ans)))),
-        lambda t, ans, x, y: multiply(t, exp(subtract(y, _finite_floor(ans)))),
+        lambda t, ans, x, y: multiply(t, exp(_excess(x, ans))),
+        lambda t, ans, x, y: multiply(t, exp(_excess(y, ans))),
     ),
 )
 logaddexp2 = elementwise(
     "logaddexp2",
     np.logaddexp2,
     (
-        lambda t, ans, x, y: multiply(t, exp2(subtract(x, _finite_floor(ans)))),
-        lambda t, ans, x, y: multiply(t, exp2(subtract(y, _finite_floor(ans)))),
+        lambda t, ans, x, y: multiply(t, exp2(_excess(x, ans))),
+        lambda t, ans, x, y: multiply(t, exp2(_excess(y, ans))),
     ),
 )
 

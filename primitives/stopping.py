@@ -15,7 +15,7 @@ discretize: Nondifferentiable = Nondifferentiable(
 
 stop_gradient: Nondifferentiable = Nondifferentiable(
     "stop_gradient",
-    kernel=lambda x: x,
+    kernel=lambda x: x.copy(),
     abstract=lambda x: ShapedArray(x.shape, x.dtype),
     batch=lambda size, xs, batched: stop_gradient(xs[0]),
 )

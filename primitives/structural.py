@@ -226,7 +226,7 @@ unslice: Linear = Linear(
 
 
 def _update_slice(x: Any, value: Any, index: tuple) -> Any:
-    out = x.copy() if hasattr(x, "copy") else np.array(x)
+    out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x, like=x)  # K: as laid out
     if out.ndim == 0:  # a NumPy scalar is immutable
         out = np.array(out)
     out[index] = value

@@ -81,12 +81,10 @@ def test_writing_into_a_plain_array_names_both_ways_out() -> None:
         out[0] = x[0]
         return out.sum()
 
-    with pytest.raises(ValueError, match="setting an array element") as caught:
+    with pytest.raises(ft.errors.ConcreteValueError) as caught:
         ft.grad(f)(X)
-    reason = caught.value.__cause__
-    assert isinstance(reason, ft.errors.ConcreteValueError)
     for part in ("test_errors.py:", "out[0] = x[0]", "np.zeros_like(x)", "np.stack"):
-        assert part in str(reason)
+        assert part in str(caught.value)
 
     def g(x):
         out = np.zeros(2)

@@ -65,7 +65,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array of one value, which may be traced."""
     value = as_operand(fill_value)
     if isinstance(value, Tracer):
-        return broadcast_to(value if dtype is None else astype(value, dtype), shape)
+        return broadcast_to(value if dtype is None else astype(value, dtype), shape).copy()
     return traced(np.full(shape, value, dtype))
 
 

@@ -14,6 +14,7 @@ from ..primitives.structural import convert
 from ..primitives.structural import imag as imag_primitive
 from ..primitives.structural import real as real_primitive
 from .dispatch import FUNCTIONS, UFUNCS, implements, refuse_out
+from .views import assign
 
 __all__: list[str] = []
 
@@ -62,7 +63,7 @@ def sign(x: Any) -> Any:
 
 @implements(np.conjugate)
 def conjugate(x: Any) -> Any:
-    return conjugate_primitive(x) if dtype_of(x).kind == "c" else x
+    return conjugate_primitive(x) if dtype_of(x).kind == "c" else p.positive(x)
 
 
 @implements(np.real)
@@ -167,13 +168,16 @@ def _given(x: Any) -> bool:
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
+    if not copy and isinstance(x, Tracer):
+        assign(x, nan_to_num(x, True, nan, posinf, neginf))
+        return x
     if dtype_of(x).kind == "c":
         parts = (nan_to_num(f(x), copy, nan, posinf, neginf) for f in (real, imag))
         from ..primitives.structural import make_complex
 
         return make_complex(*parts)
     if dtype_of(x).kind != "f":
-        return x
+        return p.positive(x)
     limits = np.finfo(dtype_of(x))
     x = p.select(p.isnan(x), nan, x)
     x = p.select(p.equal(x, math.inf), float(limits.max) if posinf is None else posinf, x)

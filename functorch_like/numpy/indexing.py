@@ -174,6 +174,10 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
         target = np.broadcast_to(np.zeros(()), x.shape)[index].shape
         assign(x, update_slice(x, _fill(value, target), index=index))
         return
+    if _is_whole_mask(index, x) and shape_of(value) in ((), x.shape):
+        # A mask of the array's own shape keeps a fixed shape, whatever the batch.
+        assign(x, e.select(index, value, x))
+        return
     items = _normalize(index, x.shape)
     # Which element of the value was written last at each place, by NumPy's own assignment.
     basic, arrays, axes, _ = _split_index(items)
@@ -189,6 +193,10 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
         return
     chosen = gather(source, np.maximum(written, 0))
     assign(x, e.select(written >= 0, chosen, x))
+
+
+def _is_whole_mask(index: Any, x: Any) -> bool:
+    return isinstance(index, Tracer) and index.dtype.kind == "b" and index.shape == x.shape
 
 
 def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes: list) -> None:
@@ -318,6 +326,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 @implements(np.diagonal, np.linalg.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int | None = None, axis2: int | None = None) -> Any:
     axis1, axis2 = (0, 1) if axis1 is None else (axis1, axis2)
+    whole = a
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
     a = moveaxis(a, (i, j), (0, 1))
     rows, columns = a.shape[:2]
@@ -325,7 +334,8 @@ def diagonal(a: Any, offset: int = 0, axis1: int | None = None, axis2: int | Non
     n = max(min(rows - start_row, columns - start_column), 0)
     k = np.arange(n)
     picked = gather(a, k + start_row, k + start_column)
-    return moveaxis(picked, 0, -1)
+    # NumPy's is a view of the diagonal: writes through it, or under it, are refused.
+    return view_of(whole, moveaxis(picked, 0, -1), "unknown")
 
 
 @implements(np.diag)
@@ -381,8 +391,9 @@ def add_at(x: Any, index: Any, value: Any) -> Any:
         )
     from ..primitives.indexing import scatter_add
 
-    flat = _fill(as_operand(value), places.shape)
-    flat = flat if isinstance(flat, Tracer) else np.asarray(flat, x.dtype)
+    value = as_operand(value)
+    value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
+    flat = _fill(value, places.shape)
     size = int(np.prod(x.shape, dtype=int))
     total = scatter_add(ravel(flat), places.ravel(), shape=(size,))
     return e.add(x, reshape(total, x.shape))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import user_line
 from ..primitives import structural as p
 from ..primitives.core import Tracer, dtype_of, shape_of
 from .dispatch import implements
@@ -32,12 +33,18 @@ def normalize_axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def astype(
-    x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", *_: Any, **__: Any
+    x: Any,
+    dtype: Any,
+    order: Any = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+    **unused: Any,
 ) -> Any:
     """Convert to a dtype; derivatives end at integers and booleans."""
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
-        return x.copy() if isinstance(x, Tracer) else x
+        return x.copy() if isinstance(x, Tracer) and copy else x
     if not np.can_cast(x.dtype, dtype, casting):
         raise TypeError(f"astype: cannot cast {x.dtype} to {dtype} under casting={casting!r}.")
     if dtype.kind in "fc":
@@ -71,12 +78,17 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
     dims = _shape_argument(shape, math.prod(shape_of(a)))
     if order == "F":
         return transpose(reshape(transpose(a), dims[::-1]))
+    if order != "C":
+        raise TypeError(
+            f"np.reshape: order={order!r} depends on the memory layout, which a traced array does "
+            f"not have, at {user_line()}; say 'C' or 'F'."
+        )
     return view_of(a, p.reshape(a, shape=dims), "reshape", dims)
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    return reshape(as_operand(a), -1, "F" if order == "F" else "C")
+    return reshape(as_operand(a), -1, order)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -129,7 +141,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     dims = (shape,) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
     if np.broadcast_shapes(array.shape, dims) != dims:
         raise ValueError(f"cannot broadcast an array of shape {array.shape} to {dims}")
-    return array if array.shape == dims else p.broadcast_to(array, shape=dims)
+    return view_of(array, p.broadcast_to(array, shape=dims), "unknown")
 
 
 @implements(np.broadcast_arrays)
@@ -325,10 +337,9 @@ def tile(A: Any, reps: Any) -> Any:  # noqa: N803  (NumPy's name)
     counts = (1,) * (ndim - len(counts)) + counts
     paired = [n for pair in zip(counts, shape, strict=True) for n in pair]
     spread = [n for pair in zip((1,) * ndim, shape, strict=True) for n in pair]
-    return reshape(
-        broadcast_to(reshape(A, spread), paired),
-        [c * n for c, n in zip(counts, shape, strict=True)],
-    )
+    dims = tuple(c * n for c, n in zip(counts, shape, strict=True))
+    repeated = p.broadcast_to(reshape(A, spread), shape=tuple(paired))
+    return p.copy(p.reshape(repeated, shape=dims))
 
 
 @implements(np.repeat)
@@ -371,6 +382,11 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 @implements(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    rolled = _rolled(a, shift, axis)
+    return a.copy() if rolled is a else rolled
+
+
+def _rolled(a: Any, shift: Any, axis: Any) -> Any:
     if axis is None:
         return reshape(roll(ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)

@@ -141,8 +141,12 @@ def _iterate(self: Tracer) -> Iterator:
     return (indexing.getitem(self, i) for i in range(self.shape[0]))
 
 
-def _refuse_number(kind: str, instead: str) -> Callable:
-    def convert(self: Tracer, *_: Any) -> Any:
+def _refuse_number(kind: str, instead: str, name: str) -> Callable:
+    """A conversion to a plain number, for constants; for others, the reason it is refused."""
+
+    def convert(self: Tracer, *args: Any) -> Any:
+        if self.constant():
+            return getattr(np.asarray(self.concrete()), name)(*args)
         raise ConcreteValueError(
             f"{self._trace.name}: {kind} was asked of a traced value of shape {self.shape} and "
             f"dtype {self.dtype}, at {user_line()}; its derivative would be lost. {instead}"
@@ -166,10 +170,14 @@ def _index(self: Tracer) -> int:
     value = self.concrete()
     if value is not None and self.dtype.kind in "iub":
         return value.__index__()
-    return _refuse_number("an integer index", "Index with an integer array instead.")(self)
+    return _refuse_number("an integer index", "Index with an integer array instead.", "__index__")(
+        self
+    )
 
 
 def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
+    if self.constant():
+        return np.array(self.concrete(), dtype)
     raise ConcreteValueError(
         f"{self._trace.name}: a traced value of shape {self.shape} and dtype {self.dtype} was "
         f"converted to a plain NumPy array, at {user_line()}; its derivative would be lost. Where "
@@ -274,9 +282,14 @@ _ATTRIBUTES: dict[str, Any] = {
         "Use NumPy's functions instead of math's, and no float(...). Where the value is assigned "
         "to an element of a plain array, make that array with np.zeros_like(x) of a traced x, or "
         "collect the values in a list and np.stack it.",
+        "__float__",
     ),
-    "__int__": _refuse_number("a Python int", "Use np.floor or np.rint and keep the array."),
-    "__complex__": _refuse_number("a Python complex", "Use NumPy's functions and no complex(...)."),
+    "__int__": _refuse_number(
+        "a Python int", "Use np.floor or np.rint and keep the array.", "__int__"
+    ),
+    "__complex__": _refuse_number(
+        "a Python complex", "Use NumPy's functions and no complex(...).", "__complex__"
+    ),
     "__index__": _index,
     "__array__": _array,
     "__repr__": _represent,
@@ -331,14 +344,14 @@ _ATTRIBUTES: dict[str, Any] = {
     "argsort": sorting.argsort,
     "argpartition": sorting.argpartition,
     "searchsorted": sorting.searchsorted,
-    "item": _refuse_number("item()", "Index with x[()] or x[i] and keep the array."),
-    "tolist": _refuse_number("tolist()", "Iterate over the array instead."),
+    "item": _refuse_number("item()", "Index with x[()] or x[i] and keep the array.", "item"),
+    "tolist": _refuse_number("tolist()", "Iterate over the array instead.", "tolist"),
     "sort": lambda self, axis=-1, **kw: _sort_in_place(self, axis),
     "fill": lambda self, value: indexing.setitem(self, Ellipsis, value),
     "put": _unsupported("put", "x[np.unravel_index(i, x.shape)] = v"),
     "resize": _unsupported("resize", "np.resize(x, shape)"),
     "partition": _unsupported("partition", "np.partition(x, k)"),
-    "tobytes": _refuse_number("tobytes()", "Keep the array."),
+    "tobytes": _refuse_number("tobytes()", "Keep the array.", "tobytes"),
 }
 
 

@@ -14,11 +14,15 @@ from ..primitives.core import Tracer, dtype_of, shape_of
 from .dispatch import implements, refuse_out
 from .elementwise import as_operand, conjugate, real
 from .indexing import getitem, take_along_axis
-from .manipulation import astype, normalize_axes, normalize_axis, ravel, reshape
+from .manipulation import astype, broadcast_to, normalize_axes, normalize_axis, ravel, reshape
 
 __all__: list[str] = []
 
 NOT_GIVEN = np._NoValue
+
+
+def _array(x: Any) -> Any:
+    return x if isinstance(x, Tracer) else np.asarray(x)
 
 
 def _given(x: Any) -> bool:
@@ -111,6 +115,8 @@ def _extreme(
     if _given(initial):
         shape = tuple(1 if i in axes else n for i, n in enumerate(shape_of(a)))
         edge = np.broadcast_to(np.asarray(initial, dtype_of(a)), shape)
+        if not axes:
+            return (e.maximum if largest else e.minimum)(a, initial)
         for axis_ in axes[:1]:
             a = np.concatenate(
                 [
@@ -255,10 +261,12 @@ def average(
         weights = as_operand(weights)
         if shape_of(weights) != shape_of(a):
             axes = normalize_axes(axis, len(shape_of(a)))
+            weights = np.transpose(weights, np.argsort(axes))
             weights = reshape(
                 weights, tuple(n if i in axes else 1 for i, n in enumerate(shape_of(a)))
             )
-        scale = sum_(e.multiply(weights, np.ones(shape_of(a))), axis, keepdims=keepdims)
+        full = broadcast_to(_array(weights), shape_of(a))
+        scale = sum_(full, axis, keepdims=keepdims)
         found = e.divide(sum_(e.multiply(a, weights), axis, keepdims=keepdims), scale)
     return (found, scale) if returned else found
 

@@ -65,6 +65,8 @@ def _function(ufunc: Any) -> Any:
 def _call(
     ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dtype: Any = None, **unknown: Any
 ) -> Any:
+    if unknown and ufunc is np.vecdot:
+        return _function(ufunc)(*inputs, **unknown)
     if unknown:
         raise TypeError(
             f"{ufunc.__name__}: the keywords {sorted(unknown)} are not supported on traced arrays."

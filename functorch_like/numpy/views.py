@@ -60,7 +60,7 @@ def view_of(base: Any, view: Any, kind: str, argument: Any = None) -> Any:
     if not (isinstance(view, Tracer) and isinstance(base, Tracer)) or view is base:
         return view
     own = _view(base)
-    contiguous = own is None or own.contiguous
+    contiguous = _is_contiguous(base) if own is None else own.contiguous
     if kind == "reshape" and not contiguous:
         kind = "unknown"
     elif kind == "transpose":
@@ -76,6 +76,13 @@ def view_of(base: Any, view: Any, kind: str, argument: Any = None) -> Any:
         views[:] = [v for v in views if v() is not None]
     views.append(weakref.ref(view))
     return view
+
+
+def _is_contiguous(x: Any) -> bool:
+    """Whether NumPy would reshape the array without a copy, as far as the trace knows."""
+    while isinstance(x, Tracer):
+        x = getattr(x, "primal", None) if hasattr(x, "primal") else getattr(x, "value", None)
+    return x is None or bool(x.flags.c_contiguous)
 
 
 def _leading(index: tuple) -> bool:
