@@ -54,6 +54,40 @@ class BatchTracer(Tracer):
         self.value = self._trace.unwrap(other)  # type: ignore[attr-defined]
 
 
+class SharedTracer(Tracer):
+    """An array that is the same for the whole batch.
+
+    A tracer, so that it can be indexed by a ``BatchTracer`` and assigned one; computing with it
+    alone is not repeated along the batch.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, trace: Trace, value: Any) -> None:
+        self._trace = trace
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.value.dtype
+
+    def concrete(self) -> Any:
+        return self.value.concrete() if isinstance(self.value, Tracer) else self.value
+
+    def constant(self) -> bool:
+        return not isinstance(self.value, Tracer) or self.value.constant()
+
+    def become(self, other: Any) -> None:
+        """Stand for another value, of one element of the batch perhaps, from here on."""
+        if type(other) is BatchTracer and other._trace is self._trace:
+            self.__class__ = BatchTracer  # type: ignore[assignment]
+        self.value = other.value if isinstance(other, (BatchTracer, SharedTracer)) else other
+
+
 class BatchTrace(Trace):
     """Applies each primitive's batching rule."""
 
@@ -69,9 +103,15 @@ class BatchTrace(Trace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: dict) -> Any:
         values: list = []
         batched: list = []
+        shared = False
         for x in operands:
-            own = type(x) is BatchTracer and x._trace is self
-            values.append(x.value if own else x)
+            kind = type(x)
+            own = kind is BatchTracer and x._trace is self
+            if kind is SharedTracer and x._trace is self:
+                shared = own_value = True
+            else:
+                own_value = own
+            values.append(x.value if own_value else x)
             batched.append(own)
         if primitive.carries_function:
             # It may close over our tracers though no operand is ours.
@@ -79,7 +119,12 @@ class BatchTrace(Trace):
                 answer = primitive.process_batch(self, values, batched, params)  # type: ignore[attr-defined]
             return tuple(BatchTracer(self, a) for a in answer)
         if True not in batched:
-            return self.parent.process(primitive, values, params)
+            answer = self.parent.process(primitive, values, params)
+            if not shared:
+                return answer
+            if primitive.multiple_results:
+                return tuple(map(self.share, answer))
+            return self.share(answer)
         with under(self.parent):
             answer = primitive.batch(self.size, values, batched, **params)
         if primitive.multiple_results:
@@ -106,9 +151,15 @@ class BatchTrace(Trace):
                 return BatchTracer(self, primitive.kernel(x, y.value))
         return self.process(primitive, align((x, y)), NO_PARAMS)
 
-    def constant(self, value: Any) -> BatchTracer:
+    def constant(self, value: Any) -> SharedTracer:
         """A value that is the same for all elements, as a tracer that can be assigned to."""
-        return BatchTracer(self, np.broadcast_to(value, (self.size, *value.shape)))
+        return SharedTracer(self, value)
+
+    def share(self, x: Any) -> Any:
+        """What does not depend on the batch; single integers and truth values as they are."""
+        if x.dtype.kind in "iub" and not x.shape:
+            return x
+        return SharedTracer(self, x)
 
     def wrap(self, value: Any) -> BatchTracer:
         return BatchTracer(self, value)
@@ -117,7 +168,7 @@ class BatchTrace(Trace):
         """The value of a result, repeated along the batch if it does not depend on it."""
         if type(x) is BatchTracer and x._trace is self:
             return x.value
-        x = as_array(x)
+        x = x.value if type(x) is SharedTracer and x._trace is self else as_array(x)
         return broadcast_to(x, shape=(self.size, *x.shape))
 
 
@@ -322,7 +373,10 @@ def _run(
     f: Callable, size: int, axis_name: Hashable, in_tree: Any, values: list, mapped: list
 ) -> tuple[list, Any]:
     trace = BatchTrace(state.trace, ("vmap", f), size, axis_name)
-    traced = [trace.wrap(x) if m else x for x, m in zip(values, mapped, strict=True)]
+    traced = [
+        trace.wrap(x) if m else trace.constant(x) if type(x) is np.ndarray else x
+        for x, m in zip(values, mapped, strict=True)
+    ]
     args, kwargs = tree.unflatten(in_tree, traced)
     with under(trace):
         out = f(*args, **kwargs)

@@ -253,3 +253,38 @@ def test_masks_of_the_arrays_own_shape_under_vmap() -> None:
 def _clipped(y):
     y[y > 1.5] = 0.0
     return y
+
+
+def test_tables_shared_by_a_batch() -> None:
+    table, i = np.arange(12.0).reshape(4, 3), np.array([2, 0])
+    look_up = ft.vmap(lambda i, t: t[i], in_axes=(0, None))
+    np.testing.assert_array_equal(look_up(i, table), table[i])
+    np.testing.assert_array_equal(
+        ft.vmap(lambda i, t: np.take(t, i, axis=1), (0, None))(i, table), table[:, i].T
+    )
+
+    def assigned(i, t):
+        y = t * 1.0
+        y[i] += 9.0
+        return y
+
+    want = np.stack([np.where(np.arange(4)[:, None] == k, table + 9, table) for k in i])
+    np.testing.assert_array_equal(ft.vmap(assigned, (0, None))(i, table), want)
+    slope = ft.grad(lambda t: np.sum(ft.vmap(lambda i, t: t[i] ** 2, (0, None))(i, t)))(table)
+    np.testing.assert_array_equal(slope[[0, 2]], 2 * table[[0, 2]])
+    assert not slope[[1, 3]].any()
+
+
+def test_what_a_batch_shares_is_computed_once() -> None:
+    shapes = []
+
+    def f(x, w):
+        product = w @ w
+        shapes.append(type(product).__name__)
+        return product @ x if product[0, 0] > 0 else x  # a plain decision: the same for all
+
+    x, w = np.ones((5, 2)), np.eye(2)
+    np.testing.assert_array_equal(ft.vmap(f, (0, None))(x, w), x)
+    assert shapes == ["SharedTracer"]
+    out = ft.vmap(lambda x, w: w * 2, (0, None), out_axes=None)(x, w)
+    np.testing.assert_array_equal(out, 2 * w)
