@@ -117,7 +117,10 @@ class ReverseTrace(Trace):
                 primals.append(x)
                 slots.append(None)
         if own or primitive.carries_function:
-            primals = [self.protect(x) if type(x) is _ndarray else x for x in primals]
+            primals = [  # those that were no tracers of ours
+                self.protect(p) if p is x and type(p) is _ndarray else p
+                for p, x in zip(primals, operands, strict=True)
+            ]
             answer = primitive.record(self, primals, slots, params)
         else:
             answer = self.parent.process(primitive, primals, params)

@@ -172,6 +172,8 @@ def test_internal_frames_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_functions_say_so() -> None:
     with pytest.raises(TypeError, match=r"not supported on traced arrays.*test_errors\.py:.*wrap"):
         ft.grad(lambda x: np.packbits(x))(X)
+    with pytest.raises(TypeError, match=r"numpy\.pad: not supported on traced arrays.*test_errors"):
+        ft.grad(lambda x: np.sum(np.pad(x, 1, mode="linear_ramp")))(X)
     import scipy.special
 
     with pytest.raises(

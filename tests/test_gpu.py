@@ -6,6 +6,9 @@ type that NumPy's functions dispatch on and that refuses to become a NumPy array
 
 from __future__ import annotations
 
+import pathlib
+import shutil
+import subprocess
 import warnings
 
 import numpy as np
@@ -45,6 +48,21 @@ def test_recurrence_compiles_to_ptx(dtype: str) -> None:
     nvrtc.addNameExpression(program, name)
     nvrtc.compileProgram(program, ("-std=c++17", "--gpu-architecture=compute_80"))
     assert b".entry" in nvrtc.getPTX(program)
+
+
+def test_recurrence_compiles_with_nvcc(tmp_path: pathlib.Path) -> None:
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc here")
+    instances = "".join(
+        f"template __global__ void recurrence<{t}>(const {t}*, const {t}*, {t}*, "
+        "long long, long long);\n"
+        for t in gpu_recurrence.TYPES.values()
+    )
+    source, ptx = tmp_path / "recurrence.cu", tmp_path / "recurrence.ptx"
+    source.write_text(gpu_recurrence.SOURCE + instances)
+    subprocess.run([nvcc, "-ptx", "-arch=sm_80", str(source), "-o", str(ptx)], check=True)
+    assert ptx.read_text().count(".entry") == len(gpu_recurrence.TYPES)
 
 
 def run_source_on_cpu(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -120,6 +120,10 @@ CASES: dict[str, tuple[Callable, tuple]] = {
     "sinc": (lambda x: np.sinc(x), (A,)),
     # run from NumPy's own source
     "trapezoid": (lambda x: np.trapezoid(x, dx=0.5) + np.trapezoid(x, np.arange(4.0) ** 2), (A,)),
+    "sliding windows": (
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)).sum((-1, -2)),
+        (A,),
+    ),
     "vander": (lambda x: np.vander(x, 3), (V,)),
     "ediff1d": (lambda x: np.ediff1d(x), (V,)),
     "apply_over_axes": (lambda x: np.apply_over_axes(np.sum, x, [0, 2]), (T,)),
@@ -159,7 +163,8 @@ def test_value_is_numpys(name: str, dtype: str) -> None:
         pushed, _ = ft.jvp(f, xs, xs)
         awkwardly, _ = ft.vjp(f, *map(awkward, xs))
     # NumPy sums these in another order.
-    if name in ("dot nd", "sum initial", "linspace") or name.startswith("einsum"):
+    reordered = ("dot nd", "sum initial", "linspace", "sliding windows")
+    if name in reordered or name.startswith("einsum"):
         np.testing.assert_allclose(
             got, want, rtol=1e-13 if dtype == "f8" else 1e-5, atol=1e-6 if dtype == "f4" else 1e-14
         )

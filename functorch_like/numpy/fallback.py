@@ -135,10 +135,20 @@ def run_numpy_source(func: Any, args: tuple, kwargs: dict) -> Any:
     """Call a NumPy function's Python implementation on arguments that hold tracers."""
     source = inspect.unwrap(getattr(func, "_implementation", func))
     if not isinstance(source, types.FunctionType):
-        name = getattr(func, "__qualname__", repr(func))
-        raise TypeError(
-            f"{func.__module__}.{name}: not supported on traced arrays, at {user_line()}; write it "
-            "with other NumPy functions, or give it a rule with functorch_like.wrap(f, vjp=...)."
-        )
+        raise TypeError(_refusal(func))
     names = _namespace(source.__module__)
-    return _rebind(source, names)(*args, **kwargs)
+    try:
+        return _rebind(source, names)(*args, **kwargs)
+    except AttributeError as error:
+        # The source looks at memory (flags, strides, __array_wrap__), which a tracer has not.
+        if isinstance(error.obj, Tracer):
+            raise TypeError(_refusal(func)) from error
+        raise
+
+
+def _refusal(func: Any) -> str:
+    name = getattr(func, "__qualname__", repr(func))
+    return (
+        f"{func.__module__}.{name}: not supported on traced arrays, at {user_line()}; write it "
+        "with other NumPy functions, or give it a rule with functorch_like.wrap(f, vjp=...)."
+    )

@@ -14,7 +14,16 @@ from ..primitives.indexing import gather, scatter_set
 from ..primitives.structural import slice_at, update_slice
 from .dispatch import implements
 from .elementwise import as_operand
-from .manipulation import astype, broadcast_to, moveaxis, normalize_axis, ravel, reshape, transpose
+from .manipulation import (
+    astype,
+    broadcast_to,
+    moveaxis,
+    normalize_axes,
+    normalize_axis,
+    ravel,
+    reshape,
+    transpose,
+)
 from .views import assign, is_view_at, view_of
 
 __all__ = ["getitem", "setitem", "take", "take_along_axis"]
@@ -318,6 +327,24 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     for k in range(1, len(choices)):
         result = np.where(np.equal(a, k), choices[k], result)
     return result
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    sizes = (window_shape,) if isinstance(window_shape, (int, np.integer)) else tuple(window_shape)
+    axes = normalize_axes(axis, x.ndim)
+    if len(sizes) != len(axes):
+        raise ValueError(
+            f"sliding_window_view: expected a window size for each of the axes {axes}; got {sizes}."
+        )
+    for size, k in zip(sizes, axes, strict=True):
+        if not 0 <= size <= x.shape[k]:
+            raise ValueError(f"sliding_window_view: window of {size} on an axis of {x.shape[k]}.")
+        starts = np.arange(x.shape[k] - size + 1)
+        x = moveaxis(take(x, starts[:, None] + np.arange(size), k), k + 1, -1)
+    return x
 
 
 # --- diagonals and triangles -------------------------------------------------------------------

@@ -184,7 +184,8 @@ def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
         "it is assigned to an element of a plain array, make that array with np.zeros_like(x) or "
         "np.empty_like(x) of a traced x, or collect the values in a list and np.stack it (np.array "
         "of a list of traced values is np.stack too: NumPy does not let np.array through). Where a "
-        "function was called that is not NumPy's, wrap it with functorch_like.wrap(f, vjp=...)."
+        "function was called that is not NumPy's, wrap it with functorch_like.wrap(f, vjp=...); "
+        "functorch_like.scipy.special has SciPy's logsumexp, softmax and others."
     )
 
 
