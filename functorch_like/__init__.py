@@ -1,21 +1,14 @@
 """Composable transformations of plain NumPy functions."""
 
-from . import errors, numpy, testing, tree
+from . import errors, testing, tree
+from . import numpy as numpy  # connects NumPy's functions to traced arrays
 from .batching import vmap
 from .checkpointing import checkpoint
-from .custom_rules import (
-    custom_gradient,
-    custom_jvp,
-    custom_vjp,
-    finite_difference,
-    stop_gradient,
-    straight_through,
-    surrogate,
-    wrap,
-)
+from .custom_rules import custom_gradient, custom_jvp, custom_vjp, stop_gradient
 from .forward import jvp
 from .graph import eval_shape, make_graph
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .overrides import finite_difference, straight_through, surrogate, wrap
 from .primitives.core import ShapedArray
 from .reverse import grad, linear_transpose, linearize, value_and_grad, vjp
 
@@ -40,7 +33,6 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_graph",
-    "numpy",
     "stop_gradient",
     "straight_through",
     "surrogate",

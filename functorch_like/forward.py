@@ -5,42 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import tree
 from .arguments import as_array, differentiable, same_structure
 from .errors import boundary, name_of
-from .primitives.core import Primitive, Trace, Tracer, state, under
+from .primitives.core import PrimalTracer, Primitive, Trace, state, under
 from .reverse import _like, finish, split_aux
 
 __all__ = ["jvp"]
 
 
-class ForwardTracer(Tracer):
+class ForwardTracer(PrimalTracer):
     """A value and its tangent, both in the parent trace."""
 
-    __slots__ = ("primal", "tangent")
+    __slots__ = ("tangent",)
 
     def __init__(self, trace: Trace, primal: Any, tangent: Any) -> None:
         self._trace = trace
         self.primal = primal
         self.tangent = tangent
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.primal.shape
-
-    @property
-    def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.primal.dtype
-
-    def concrete(self) -> Any:
-        primal = self.primal
-        return primal.concrete() if isinstance(primal, Tracer) else primal
-
     def constant(self) -> bool:
-        primal = self.primal
-        return self.tangent is None and (not isinstance(primal, Tracer) or primal.constant())
+        return self.tangent is None and super().constant()
 
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""

@@ -25,6 +25,7 @@ from .primitives.core import (
     EscapedTracerError,
     LinearTrace,
     LinearTracer,
+    PrimalTracer,
     Primitive,
     Trace,
     Tracer,
@@ -41,31 +42,18 @@ from .primitives.structural import convert
 __all__ = ["grad", "linear_transpose", "linearize", "value_and_grad", "vjp"]
 
 
-class ReverseTracer(Tracer):
+class ReverseTracer(PrimalTracer):
     """A value under differentiation: ``primal`` in the parent trace, ``slot`` on the tape."""
 
-    __slots__ = ("primal", "slot")
+    __slots__ = ("slot",)
 
     def __init__(self, trace: Trace, primal: Any, slot: int | None) -> None:
         self._trace = trace
         self.primal = primal
         self.slot = slot
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.primal.shape
-
-    @property
-    def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.primal.dtype
-
-    def concrete(self) -> Any:
-        primal = self.primal
-        return primal.concrete() if isinstance(primal, Tracer) else primal
-
     def constant(self) -> bool:
-        primal = self.primal
-        return self.slot is None and (not isinstance(primal, Tracer) or primal.constant())
+        return self.slot is None and super().constant()
 
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
@@ -170,7 +158,8 @@ class ReverseTrace(Trace):
             tape = self.tape
             keep = primitive.keep
             args = (answer if keep[0] else None, primal if keep[1] else None)
-            made = ReverseTracer(self, answer, len(tape))
+            made = _new(ReverseTracer)
+            made._trace, made.primal, made.slot = self, answer, len(tape)
             tape.append(((slot, rule, rule, args, None, quick),))
             return made
         return self.process(primitive, (x,), NO_PARAMS)
@@ -226,11 +215,13 @@ class ReverseTrace(Trace):
                 (other, last, last, args, None, quick[1]),
             )
         tape = self.tape
-        made = ReverseTracer(self, answer, len(tape))
+        made = _new(ReverseTracer)
+        made._trace, made.primal, made.slot = self, answer, len(tape)
         tape.append(entry)
         return made
 
 
+_new: Any = object.__new__
 _ndarray = np.ndarray
 _float64 = np.dtype(np.float64)
 COPIED = 4096  # constants of at most so many elements are copied when they are recorded

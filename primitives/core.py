@@ -36,6 +36,7 @@ __all__ = [
     "LinearTracer",
     "Multilinear",
     "Nondifferentiable",
+    "PrimalTracer",
     "Primitive",
     "ShapedArray",
     "Trace",
@@ -216,6 +217,30 @@ class Tracer:
     def constant(self) -> bool:
         """Whether it is known to carry no derivative, so that its value may be taken."""
         return False
+
+
+class PrimalTracer(Tracer):
+    """A tracer that knows its value: ``primal``, in the parent trace."""
+
+    __slots__ = ("primal",)
+
+    primal: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.primal.shape
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.primal.dtype
+
+    def concrete(self) -> Any:
+        primal = self.primal
+        return primal.concrete() if isinstance(primal, Tracer) else primal
+
+    def constant(self) -> bool:
+        primal = self.primal
+        return not isinstance(primal, Tracer) or primal.constant()
 
 
 class _EvalTrace(Trace):

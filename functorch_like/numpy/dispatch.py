@@ -22,6 +22,7 @@ from ..primitives.core import (
     EscapedTracerError,
     Trace,
     Tracer,
+    Unary,
     escaped_message,
     state,
 )
@@ -79,10 +80,13 @@ def find_ufunc(ufunc: Any) -> Callable | None:
 
 def array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__`` of every tracer."""
-    if state.trace is EVAL:
+    trace = state.trace
+    if trace is EVAL:
         raise EscapedTracerError(escaped_message(self))
     if method == "__call__" and not kwargs:
         function = UFUNCS.get(ufunc) or find_ufunc(ufunc)
+        if type(function) is Unary:
+            return trace.unary(function, inputs[0])
         if function is not None:
             return function(*inputs)
     from . import ufunc_methods  # the slow path needs the whole namespace

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConcreteValueError, MutationError, user_line
 from ..primitives import elementwise as e
-from ..primitives.core import Elementwise, Tracer
+from ..primitives.core import Elementwise, Tracer, state
 from ..primitives.structural import copy as copy_primitive
 from . import elementwise, indexing, manipulation, products, reductions, sorting
 from .elementwise import as_operand
@@ -32,19 +32,20 @@ def _operand(x: Any) -> Any:
 
 
 def _binary(primitive: Elementwise) -> tuple[Callable, Callable]:
+    # Straight to the trace: these two are on the path of every eager operation.
     def forward(self: Tracer, other: Any) -> Any:
-        if type(other) not in _NUMBERS:
+        if not isinstance(other, Tracer) and type(other) not in _NUMBERS:
             other = _operand(other)
             if other is NotImplemented:
                 return NotImplemented
-        return primitive(self, other)
+        return state.trace.binary(primitive, self, other)
 
     def reflected(self: Tracer, other: Any) -> Any:
         if type(other) not in _NUMBERS:
             other = _operand(other)
             if other is NotImplemented:
                 return NotImplemented
-        return primitive(other, self)
+        return state.trace.binary(primitive, other, self)
 
     return forward, reflected
 
