@@ -288,3 +288,39 @@ def test_what_a_batch_shares_is_computed_once() -> None:
     assert shapes == ["SharedTracer"]
     out = ft.vmap(lambda x, w: w * 2, (0, None), out_axes=None)(x, w)
     np.testing.assert_array_equal(out, 2 * w)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "slope"),
+    [
+        (np.max, [1.0, 3.0, 3.0], [0, 0.5, 0.5]),  # ties share equally
+        (np.min, [2.0, 2.0, 2.0], [1 / 3] * 3),
+        (lambda x: np.sum(np.maximum(x, 1.0)), [0.0, 1.0, 2.0], [0, 0.5, 1]),
+        (lambda x: np.sum(np.clip(x, 1.0, 2.0)), [0.0, 1.0, 2.0], [0, 1, 1]),  # bounds are inside
+        (lambda x: np.sort(x) @ np.arange(3.0), [2.0, 2.0, 1.0], [1, 2, 0]),  # ties in order
+        (lambda x: np.sum(np.abs(x)), [-1.0, 0.0, 2.0], [-1, 0, 1]),
+        (np.linalg.norm, [0.0, 0.0, 0.0], [0, 0, 0]),
+        (np.std, [2.0, 2.0, 2.0], [0, 0, 0]),
+        (np.prod, [0.0, 2.0, 3.0], [6, 0, 0]),
+        (np.prod, [0.0, 0.0, 3.0], [0, 0, 0]),
+        (lambda x: np.sum(x**0), [0.0, 1.0, 2.0], [0, 0, 0]),
+        (lambda x: np.sum(x**2.0), [0.0, 1.0, 2.0], [0, 2, 4]),
+        (lambda x: np.sum(0.0**x), [1.0, 2.0, 3.0], [0, 0, 0]),
+        (lambda x: np.sum(np.hypot(x, 0.0)), [0.0, 3.0, -4.0], [0, 1, -1]),
+        (lambda x: np.sum(np.sinc(x)), [0.0, 1.0, 2.0], [0, -1, 0.5]),
+        (lambda x: np.sum(np.where(x > 0, x, 0.0) ** 2), [-1.0, 0.0, 2.0], [0, 0, 4]),
+    ],
+)
+def test_where_derivatives_do_not_exist(f, x: list, slope: list) -> None:
+    """The documented choices: what keeps an optimiser running, and never a NaN."""
+    x = np.array(x)
+    np.testing.assert_allclose(ft.grad(f)(x), slope, atol=1e-15)
+    np.testing.assert_allclose(ft.jacfwd(f)(x), slope, atol=1e-15)
+    np.testing.assert_allclose(ft.vmap(ft.grad(f))(x[None])[0], slope, atol=1e-15)
+    assert np.isfinite(ft.hessian(f)(x)).all()
+
+
+def test_limits_are_ieee() -> None:
+    with np.errstate(divide="ignore"):
+        assert ft.grad(np.sqrt)(0.0) == np.inf and ft.grad(np.log)(0.0) == np.inf
+    assert ft.grad(np.exp)(-np.inf) == 0.0 and ft.grad(np.tanh)(np.inf) == 0.0

@@ -181,12 +181,12 @@ def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
         return np.array(self.concrete(), dtype)
     raise ConcreteValueError(
         f"{self._trace.name}: a traced value of shape {self.shape} and dtype {self.dtype} was "
-        f"converted to a plain NumPy array, at {user_line()}; its derivative would be lost. Where "
-        "it is assigned to an element of a plain array, make that array with np.zeros_like(x) or "
-        "np.empty_like(x) of a traced x, or collect the values in a list and np.stack it (np.array "
-        "of a list of traced values is np.stack too: NumPy does not let np.array through). Where a "
-        "function was called that is not NumPy's, wrap it with functorch_like.wrap(f, vjp=...); "
-        "functorch_like.scipy.special has SciPy's logsumexp, softmax and others."
+        f"converted to a plain NumPy array, at {user_line()}; its derivative would be lost. NumPy "
+        "lets nobody intercept np.array and np.asarray: leave them out, and write np.stack of a "
+        "list. Where the value is assigned to elements of a plain array, make that array with "
+        "np.zeros_like(x) or np.empty_like(x) of a traced x. Where the function is not NumPy's, "
+        "wrap it with functorch_like.wrap(f, vjp=...); functorch_like.scipy.special has SciPy's "
+        "logsumexp, softmax and others."
     )
 
 
