@@ -1,5 +1,8 @@
 """Composable transformations of plain NumPy functions."""
 
+import importlib
+from typing import Any
+
 from . import errors, testing, tree
 from . import numpy as numpy  # connects NumPy's functions to traced arrays
 from .batching import vmap
@@ -43,3 +46,9 @@ __all__ = [
     "vmap",
     "wrap",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "scipy":  # SciPy's special functions take a while to load
+        return importlib.import_module("functorch_like.scipy")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -55,3 +55,7 @@ def test_readme_code_runs() -> None:
     text = (ROOT / "README.md").read_text()
     (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
     exec(compile(block, "README.md", "exec"), {})
+
+
+def test_scipy_is_loaded_on_first_use() -> None:
+    assert ft.scipy.special.logsumexp([0.0, 0.0]) > 0.69
