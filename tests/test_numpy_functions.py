@@ -80,6 +80,11 @@ CASES: dict[str, tuple[Callable, tuple]] = {
     "pad": (lambda x: np.pad(x, 1) + np.pad(x, 1, mode="edge") + np.pad(x, 1, "reflect"), (A,)),
     "pad wrap": (lambda x: np.pad(x, ((1, 0), (0, 2)), "wrap") + np.pad(x, ((1, 0), (0, 2)), constant_values=2.0), (A,)),
     "diagonals": (lambda x: np.diag(np.diag(x)) + np.diagonal(x, 1).sum() + np.trace(x), (A,)),
+    "matrix diagonals": (
+        lambda x: np.linalg.diagonal(x) + np.linalg.trace(x)[:, None] + np.diagonal(x).sum(),
+        (T,),
+    ),
+    "diagonal axes": (lambda x: np.diagonal(x, 1, 2, 0) + np.trace(x, 0, 1, 2)[0], (T,)),
     "triangles": (lambda x: np.tril(x) * 2 + np.triu(x, 1), (A,)),
     "delete insert": (lambda x: np.delete(x, 1, 0) + x[:2], (A,)),
     # reductions
@@ -87,6 +92,8 @@ CASES: dict[str, tuple[Callable, tuple]] = {
     "sum where": (lambda x: np.sum(x, 1, where=MASK) + np.mean(x, 1, where=MASK), (A,)),
     "sum initial": (lambda x: np.sum(x, 0, initial=3.0) + np.prod(x, 0, initial=2.0), (A,)),
     "extremes": (lambda x: np.max(x, 0) - np.min(x, 0, keepdims=True) + np.amax(x), (A,)),
+    "extremes of nothing": (lambda x: np.max(x[:, :0], 1, initial=2.0) * x[:, 0], (A,)),
+    "extremes with initial": (lambda x: np.max(x, 1, initial=0.3) + np.min(x, (0, 1), initial=0), (A,)),
     "ptp": (lambda x: np.ptp(x, 1), (A,)),
     "moments": (lambda x: np.var(x, 0, ddof=1) + np.std(x, 0) + np.average(x, 0, [1, 2, 3]), (A,)),
     "cumulative": (lambda x: np.cumsum(x, 1) + np.cumprod(x, 0) + np.cumsum(x).reshape(3, 4), (A,)),

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ConcreteValueError, MutationError, user_line
 from ..primitives import elementwise as e
 from ..primitives.core import Tracer, dtype_of, shape_of
-from ..primitives.indexing import gather, scatter_set
+from ..primitives.indexing import gather, scatter_add, scatter_set
 from ..primitives.structural import slice_at, update_slice
-from .dispatch import implements
+from .dispatch import implements, refuse_out
 from .elementwise import as_operand
 from .manipulation import (
     astype,
@@ -238,8 +238,6 @@ def _fill(value: Any, shape: tuple[int, ...]) -> Any:
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
-    from .dispatch import refuse_out
-
     refuse_out("np.take", out)
     a, indices = as_operand(a), as_operand(indices)
     if axis is None:
@@ -350,9 +348,18 @@ def sliding_window_view(
 # --- diagonals and triangles -------------------------------------------------------------------
 
 
-@implements(np.diagonal, np.linalg.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int | None = None, axis2: int | None = None) -> Any:
-    axis1, axis2 = (0, 1) if axis1 is None else (axis1, axis2)
+@implements(np.linalg.diagonal)
+def matrix_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
+
+
+@implements(np.linalg.trace)
+def matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return trace(x, offset, -2, -1, dtype)
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     whole = a
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
     a = moveaxis(a, (i, j), (0, 1))
@@ -370,8 +377,6 @@ def diag(v: Any, k: int = 0) -> Any:
     v = as_operand(v)
     if v.ndim == 2:
         return diagonal(v, k)
-    from ..primitives.indexing import scatter_add
-
     n = v.shape[0] + abs(k)
     i = np.arange(v.shape[0])
     return scatter_add(v, i + max(-k, 0), i + max(k, 0), shape=(n, n))
@@ -382,15 +387,11 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(ravel(v), k)
 
 
-@implements(np.trace, np.linalg.trace)
+@implements(np.trace)
 def trace(
-    a: Any,
-    offset: int = 0,
-    axis1: int | None = None,
-    axis2: int | None = None,
-    dtype: Any = None,
-    out: Any = None,
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
+    refuse_out("np.trace", out)
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
@@ -416,8 +417,6 @@ def add_at(x: Any, index: Any, value: Any) -> Any:
             f"adding at traced positions, at {user_line()}: use one-hot products, or concrete "
             "indices."
         )
-    from ..primitives.indexing import scatter_add
-
     value = as_operand(value)
     value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
     flat = _fill(value, places.shape)

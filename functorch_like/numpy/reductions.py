@@ -112,22 +112,13 @@ def _extreme(
     empty = any(shape_of(a)[i] == 0 for i in axes)
     if empty and not _given(initial):
         raise ValueError(f"np.{name}: no maximum or minimum of an empty array of shape {a.shape}.")
+    if empty:
+        rest = tuple(n for i, n in enumerate(shape_of(a)) if i not in axes)
+        return restore(np.full(rest, initial, dtype_of(a)))
+    found = (p.reduce_max if largest else p.reduce_min)(a, axes=axes)
     if _given(initial):
-        shape = tuple(1 if i in axes else n for i, n in enumerate(shape_of(a)))
-        edge = np.broadcast_to(np.asarray(initial, dtype_of(a)), shape)
-        if not axes:
-            return (e.maximum if largest else e.minimum)(a, initial)
-        for axis_ in axes[:1]:
-            a = np.concatenate(
-                [
-                    a,
-                    np.broadcast_to(
-                        edge, tuple(1 if i == axis_ else n for i, n in enumerate(a.shape))
-                    ),
-                ],
-                axis_,
-            )
-    return restore((p.reduce_max if largest else p.reduce_min)(a, axes=axes))
+        found = (e.maximum if largest else e.minimum)(found, initial)
+    return restore(found)
 
 
 @implements(np.max, np.amax)
