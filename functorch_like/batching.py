@@ -15,7 +15,7 @@ import optree
 
 from . import tree
 from .arguments import as_array
-from .errors import fold, name_of
+from .errors import boundary, name_of
 from .primitives.core import (
     EVAL,
     NO_PARAMS,
@@ -54,26 +54,18 @@ class BatchTracer(Tracer):
         self.value = self._trace.unwrap(other)  # type: ignore[attr-defined]
 
 
-class SharedTracer(Tracer):
-    """An array that is the same for the whole batch.
+class SharedTracer(BatchTracer):
+    """An array that is the same for the whole batch: ``value`` has no batch axis.
 
     A tracer, so that it can be indexed by a ``BatchTracer`` and assigned one; computing with it
     alone is not repeated along the batch.
     """
 
-    __slots__ = ("value",)
-
-    def __init__(self, trace: Trace, value: Any) -> None:
-        self._trace = trace
-        self.value = value
+    __slots__ = ()
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
         return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.value.dtype
 
     def concrete(self) -> Any:
         return self.value.concrete() if isinstance(self.value, Tracer) else self.value
@@ -85,7 +77,7 @@ class SharedTracer(Tracer):
         """Stand for another value, of one element of the batch perhaps, from here on."""
         if type(other) is BatchTracer and other._trace is self._trace:
             self.__class__ = BatchTracer  # type: ignore[assignment]
-        self.value = other.value if isinstance(other, (BatchTracer, SharedTracer)) else other
+        self.value = other.value if isinstance(other, BatchTracer) else other
 
 
 class BatchTrace(Trace):
@@ -105,14 +97,10 @@ class BatchTrace(Trace):
         batched: list = []
         shared = False
         for x in operands:
-            kind = type(x)
-            own = kind is BatchTracer and x._trace is self
-            if kind is SharedTracer and x._trace is self:
-                shared = own_value = True
-            else:
-                own_value = own
-            values.append(x.value if own_value else x)
-            batched.append(own)
+            own = isinstance(x, BatchTracer) and x._trace is self
+            values.append(x.value if own else x)
+            batched.append(own and type(x) is BatchTracer)
+            shared = shared or (own and not batched[-1])
         if primitive.carries_function:
             # It may close over our tracers though no operand is ours.
             with under(self.parent):
@@ -276,13 +264,9 @@ def vmap(
         raise ValueError(f"vmap({name_of(f)}): chunk_size must be positive; got {chunk_size}.")
 
     @functools.wraps(f, updated=())
+    @boundary
     def batched(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return _batched_call(
-                f, in_axes, out_axes, axis_name, axis_size, chunk_size, args, kwargs
-            )
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        return _batched_call(f, in_axes, out_axes, axis_name, axis_size, chunk_size, args, kwargs)
 
     return batched
 

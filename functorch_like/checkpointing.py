@@ -10,16 +10,17 @@ import numpy as np
 
 from . import tree
 from .arguments import as_array
-from .errors import fold
+from .errors import boundary
 from .forward import ForwardTracer
 from .function_primitives import (
     FunctionPrimitive,
     avals_of,
+    evaluated,
     inside,
     record_captured,
     stage_function,
 )
-from .graph import Graph, Var
+from .graph import Graph
 from .primitives.core import Tracer
 
 __all__ = ["checkpoint"]
@@ -53,19 +54,14 @@ class _Checkpoint(FunctionPrimitive):
 
     def stage(self, trace: Any, operands: Sequence, params: dict) -> Any:
         graph, _, _ = stage_function(trace, params["function"], avals_of(operands))
-        inputs = [trace.operand(x) for x in (*graph.constant_values, *operands)]
-        made = tuple(
-            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
+        return self.append_staged(
+            trace, graph, graph.constant_values, operands, {"function": graph}
         )
-        return trace.append(self, inputs, {"function": graph}, made)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
         graph: Graph = params["function"]
-        own = operands[: len(graph.constants)]
-        return self(
-            *operands[len(graph.constants) :],
-            function=lambda *values: graph.evaluate(values, own),
-        )
+        first = len(graph.constants)
+        return self(*operands[first:], function=evaluated(graph, operands[:first]))
 
 
 checkpoint_call = _Checkpoint("checkpoint_call")
@@ -94,24 +90,22 @@ def checkpoint(f: Callable) -> Callable:
     """
 
     @functools.wraps(f, updated=())
+    @boundary
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        try:
-            leaves, in_tree = tree.flatten(args)
-            arrays = [i for i, x in enumerate(leaves) if _is_array(x)]
-            trees: list[Any] = []
+        leaves, in_tree = tree.flatten(args)
+        arrays = [i for i, x in enumerate(leaves) if _is_array(x)]
+        trees: list[Any] = []
 
-            def function(*values: Any) -> list:
-                full = list(leaves)
-                for i, value in zip(arrays, values, strict=True):
-                    full[i] = value
-                outs, out_tree = tree.flatten(f(*tree.unflatten(in_tree, full), **kwargs))
-                trees.append(out_tree)
-                return outs
+        def function(*values: Any) -> list:
+            full = list(leaves)
+            for i, value in zip(arrays, values, strict=True):
+                full[i] = value
+            outs, out_tree = tree.flatten(f(*tree.unflatten(in_tree, full), **kwargs))
+            trees.append(out_tree)
+            return outs
 
-            outs = checkpoint_call(*[as_array(leaves[i]) for i in arrays], function=function)
-            return tree.unflatten(trees[-1], outs)
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        outs = checkpoint_call(*[as_array(leaves[i]) for i in arrays], function=function)
+        return tree.unflatten(trees[-1], outs)
 
     return checkpointed
 

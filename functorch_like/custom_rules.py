@@ -24,6 +24,7 @@ from .function_primitives import (
     CaptureTrace,
     FunctionPrimitive,
     avals_of,
+    evaluated,
     inside,
     join,
     link,
@@ -32,7 +33,7 @@ from .function_primitives import (
     sum_over_batch,
     transpose_linear,
 )
-from .graph import Graph, Var
+from .graph import Graph
 from .primitives.core import (
     LinearTrace,
     LinearTracer,
@@ -200,11 +201,7 @@ class _CustomVjp(FunctionPrimitive):
                 staged["forward"], _, _ = stage_function(trace, forward, avals)
                 staged["backward"] = held["backward"]
                 constants += staged["forward"].constant_values
-        inputs = [trace.operand(x) for x in (*constants, *operands)]
-        made = tuple(
-            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
-        )
-        return trace.append(self, inputs, staged, made)
+        return self.append_staged(trace, graph, constants, operands, staged)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
         graph, forward, backward = params["function"], params["forward"], params["backward"]
@@ -219,7 +216,7 @@ class _CustomVjp(FunctionPrimitive):
 
         return self(
             *xs,
-            function=functools.partial(_evaluate_flat, graph, own),
+            function=evaluated(graph, own),
             forward_function=_beyond if forward is None else forward_function,
             backward_function=lambda residuals, cts: backward.evaluate(cts, residuals),
             owner=params["owner"],
@@ -252,7 +249,49 @@ def _resolve(f: Callable, args: tuple, kwargs: dict) -> tuple:
     return bound.args
 
 
-class custom_vjp:  # noqa: N801  (JAX's name)
+class _Ruled:
+    """A function with a rule of its own: what ``custom_vjp`` and ``custom_jvp`` share."""
+
+    def __init__(self, fun: Callable, nondiff_argnums: Sequence[int]) -> None:
+        functools.update_wrapper(self, fun, updated=())
+        self.fun = fun
+        self.nondiff_argnums = tuple(nondiff_argnums)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+
+class _Call:
+    """One call of a function with a rule, its arguments split and flattened."""
+
+    def __init__(self, ruled: _Ruled, args: tuple, kwargs: dict) -> None:
+        self.fun = ruled.fun
+        args = _resolve(self.fun, args, kwargs)
+        name = type(ruled).__name__
+        positions = resolve_argnums(name, self.fun, ruled.nondiff_argnums, len(args))
+        self.args = substitute(args, positions, [stop_gradient(args[i]) for i in positions])
+        self.nondiff = [self.args[i] for i in positions]
+        self.diff = [i for i in range(len(args)) if i not in positions]
+        leaves, self.in_tree = tree.flatten(tuple(args[i] for i in self.diff))
+        self.leaves = [as_array(x) for x in leaves]
+        self.out_tree: Any = None  # known once the function, or its rule, has run
+
+    def arguments(self, values: Sequence[Any]) -> tuple:
+        """All arguments, ``values`` in place of the differentiated leaves."""
+        return substitute(self.args, self.diff, tree.unflatten(self.in_tree, values))
+
+    def flat(self, out: Any) -> list:
+        outs, self.out_tree = tree.flatten(out)
+        return outs
+
+    def function(self, *values: Any) -> list:
+        return self.flat(self.fun(*self.arguments(values)))
+
+
+class custom_vjp(_Ruled):  # noqa: N801  (JAX's name)
     """Give a function its own reverse rule.
 
     Parameters
@@ -283,18 +322,13 @@ class custom_vjp:  # noqa: N801  (JAX's name)
     """
 
     def __init__(self, fun: Callable, nondiff_argnums: Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun, updated=())
-        self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
+        super().__init__(fun, nondiff_argnums)
         self.forward: Callable | None = None
         self.backward: Callable | None = None
 
     def defvjp(self, forward: Callable, backward: Callable) -> None:
         """Set the forward and backward functions."""
         self.forward, self.backward = forward, backward
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
 
     @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -303,44 +337,29 @@ class custom_vjp:  # noqa: N801  (JAX's name)
             raise TypeError(
                 f"custom_vjp({name}): no rule is set; call {name}.defvjp(forward, backward)."
             )
-        args = _resolve(self.fun, args, kwargs)
-        nondiff = resolve_argnums("custom_vjp", self.fun, self.nondiff_argnums, len(args))
-        args = substitute(args, nondiff, [stop_gradient(args[i]) for i in nondiff])
-        diff = [i for i in range(len(args)) if i not in nondiff]
-        leaves, in_tree = tree.flatten(tuple(args[i] for i in diff))
-        leaves = [as_array(x) for x in leaves]
-        trees: dict[str, Any] = {}
-
-        def rebuild(values: Sequence[Any]) -> tuple:
-            return substitute(args, diff, tree.unflatten(in_tree, values))
-
-        def function(*values: Any) -> list:
-            outs, trees["out"] = tree.flatten(self.fun(*rebuild(values)))
-            return outs
+        call = _Call(self, args, kwargs)
 
         def forward_function(*values: Any) -> tuple[list, Any]:
-            made = forward(*rebuild(values))
+            made = forward(*call.arguments(values))
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(
                     f"custom_vjp({name}): expected the forward function to return a pair (output, "
                     f"residuals); got {type(made).__name__}."
                 )
-            outs, trees["out"] = tree.flatten(made[0])
-            return outs, made[1]
+            return call.flat(made[0]), made[1]
 
         def backward_function(residuals: Any, cts: Sequence[Any]) -> list:
-            ct = tree.unflatten(trees["out"], cts)
-            made = backward(*[args[i] for i in nondiff], residuals, ct)
-            return check_cotangents(f"custom_vjp({name})", made, in_tree, leaves)
+            made = backward(*call.nondiff, residuals, tree.unflatten(call.out_tree, cts))
+            return check_cotangents(f"custom_vjp({name})", made, call.in_tree, call.leaves)
 
         outs = custom_vjp_call(
-            *leaves,
-            function=function,
+            *call.leaves,
+            function=call.function,
             forward_function=forward_function,
             backward_function=backward_function,
             owner=self,
         )
-        return tree.unflatten(trees["out"], outs)
+        return tree.unflatten(call.out_tree, outs)
 
 
 def check_cotangents(where: str, made: Any, in_tree: Any, leaves: Sequence[Any]) -> list:
@@ -519,11 +538,8 @@ class _CustomJvp(FunctionPrimitive):
             if allowed:
                 rule, _, _ = stage_function(trace, both, [*avals, *avals])
                 constants += rule.constant_values
-        inputs = [trace.operand(x) for x in (*constants, *operands)]
-        made = tuple(
-            x.aval if isinstance(x, Var) else avals_of([x.value])[0] for x in graph.outputs
-        )
-        return trace.append(self, inputs, {"function": graph, "rule": rule, "owner": owner}, made)
+        staged = {"function": graph, "rule": rule, "owner": owner}
+        return self.append_staged(trace, graph, constants, operands, staged)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
         graph: Graph = params["function"]
@@ -539,18 +555,14 @@ class _CustomJvp(FunctionPrimitive):
             half = len(results) // 2
             return results[:half], results[half:]
 
-        function = functools.partial(_evaluate_flat, graph, own)
+        function = evaluated(graph, own)
         return self(*xs, function=function, rule=both, owner=params["owner"])
-
-
-def _evaluate_flat(graph: Graph, constants: Sequence[Any], *values: Any) -> list:
-    return graph.evaluate(values, constants)
 
 
 custom_jvp_call = _CustomJvp("custom_jvp_call")
 
 
-class custom_jvp:  # noqa: N801  (JAX's name)
+class custom_jvp(_Ruled):  # noqa: N801  (JAX's name)
     """Give a function its own forward rule.
 
     Parameters
@@ -580,9 +592,7 @@ class custom_jvp:  # noqa: N801  (JAX's name)
     """
 
     def __init__(self, fun: Callable, nondiff_argnums: Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun, updated=())
-        self.fun = fun
-        self.nondiff_argnums = tuple(nondiff_argnums)
+        super().__init__(fun, nondiff_argnums)
         self.rule: Callable | None = None
 
     def defjvp(self, rule: Callable) -> Callable:
@@ -614,43 +624,27 @@ class custom_jvp:  # noqa: N801  (JAX's name)
 
         self.rule = rule
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
-
     @boundary
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         user_rule, name = self.rule, name_of(self.fun)
         if user_rule is None:
             raise TypeError(f"custom_jvp({name}): no rule is set; call {name}.defjvp(rule).")
-        args = _resolve(self.fun, args, kwargs)
-        nondiff = resolve_argnums("custom_jvp", self.fun, self.nondiff_argnums, len(args))
-        args = substitute(args, nondiff, [stop_gradient(args[i]) for i in nondiff])
-        diff = [i for i in range(len(args)) if i not in nondiff]
-        leaves, in_tree = tree.flatten(tuple(args[i] for i in diff))
-        leaves = [as_array(x) for x in leaves]
-        trees: dict[str, Any] = {}
-
-        def function(*values: Any) -> list:
-            full = substitute(args, diff, tree.unflatten(in_tree, values))
-            outs, trees["out"] = tree.flatten(self.fun(*full))
-            return outs
+        call = _Call(self, args, kwargs)
 
         def rule(values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-            primals_in = tree.unflatten(in_tree, values)
-            made = user_rule(
-                *[args[i] for i in nondiff], primals_in, tree.unflatten(in_tree, tangents)
-            )
+            primals_in, tangents_in = (tree.unflatten(call.in_tree, x) for x in (values, tangents))
+            made = user_rule(*call.nondiff, primals_in, tangents_in)
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(
                     f"custom_jvp({name}): expected the rule to return a pair (output, tangent); "
                     f"got {type(made).__name__}."
                 )
-            outs, trees["out"] = tree.flatten(made[0])
+            outs = call.flat(made[0])
             pushed, structure = tree.flatten(made[1])
-            if structure != trees["out"]:
+            if structure != call.out_tree:
                 raise TypeError(
                     f"custom_jvp({name}): expected a tangent structured like the output, "
-                    f"{tree.describe(trees['out'])}; got {tree.describe(structure)}."
+                    f"{tree.describe(call.out_tree)}; got {tree.describe(structure)}."
                 )
             for out, t in zip(outs, pushed, strict=True):
                 if shape_of(as_array(out)) != shape_of(as_array(t)):
@@ -660,5 +654,5 @@ class custom_jvp:  # noqa: N801  (JAX's name)
                     )
             return outs, [as_array(t) for t in pushed]
 
-        outs = custom_jvp_call(*leaves, function=function, rule=rule, owner=self)
-        return tree.unflatten(trees["out"], outs)
+        outs = custom_jvp_call(*call.leaves, function=call.function, rule=rule, owner=self)
+        return tree.unflatten(call.out_tree, outs)

@@ -97,6 +97,23 @@ class FunctionPrimitive(Primitive):
             outs = trace.parent.process(self, guarded, {**params, **seeing})
         return outs, capture
 
+    def append_staged(
+        self,
+        trace: StagingTrace,
+        graph: Graph,
+        constants: Sequence[Any],
+        operands: Sequence[Any],
+        params: dict,
+    ) -> Any:
+        """Append the equation of the staged ``graph``: the constants come before the operands."""
+        inputs = [trace.operand(x) for x in (*constants, *operands)]
+        return trace.append(self, inputs, params, tuple(graph.output_avals))
+
+
+def evaluated(graph: Graph, constants: Sequence[Any]) -> Callable:
+    """A staged graph as a function of flat values."""
+    return lambda *values: graph.evaluate(values, constants)
+
 
 def seen_through(capture: CaptureTrace, function: Callable) -> Callable:
     """``function`` with the tracers of ``capture.target`` replaced by their values."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import tree
 from .arguments import as_array
-from .errors import boundary, fold, name_of
+from .errors import boundary, name_of
 from .primitives.core import (
     EscapedTracerError,
     Primitive,
@@ -132,6 +132,11 @@ class Graph:
                 answer = (answer,)
             held.update(zip(equation.outputs, answer, strict=True))
         return [read(x) for x in self.outputs]
+
+    @property
+    def output_avals(self) -> list[ShapedArray]:
+        """Shapes and dtypes of the results."""
+        return [x.aval if isinstance(x, Var) else aval_of(as_array(x.value)) for x in self.outputs]
 
     def check(self) -> None:
         """Raise unless every variable is assigned once, before use, with the types declared."""
@@ -349,23 +354,21 @@ def make_graph(f: Callable) -> Callable[..., Graph]:
     """
 
     @functools.wraps(f, updated=())
+    @boundary
     def staged(*args: Any, **kwargs: Any) -> Graph:
-        try:
-            leaves, in_tree = tree.flatten(args)
-            trees: list[Any] = []
+        leaves, in_tree = tree.flatten(args)
+        trees: list[Any] = []
 
-            def flat(*inputs: Any) -> list[Any]:
-                out = f(*tree.unflatten(in_tree, inputs), **kwargs)
-                outputs, out_tree = tree.flatten(out)
-                trees.append(out_tree)
-                return outputs
+        def flat(*inputs: Any) -> list[Any]:
+            out = f(*tree.unflatten(in_tree, inputs), **kwargs)
+            outputs, out_tree = tree.flatten(out)
+            trees.append(out_tree)
+            return outputs
 
-            avals = [_aval_of_argument(x) for x in leaves]
-            graph = stage_flat(("make_graph", f), flat, avals)
-            graph.in_tree, graph.out_tree = in_tree, trees[0]
-            return graph
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        avals = [_aval_of_argument(x) for x in leaves]
+        graph = stage_flat(("make_graph", f), flat, avals)
+        graph.in_tree, graph.out_tree = in_tree, trees[0]
+        return graph
 
     return staged
 
@@ -394,5 +397,4 @@ def eval_shape(f: Callable, *args: Any, **kwargs: Any) -> Any:
     f64[1000,5]
     """
     graph = make_graph(f)(*args, **kwargs)
-    avals = [x.aval if isinstance(x, Var) else aval_of(as_array(x.value)) for x in graph.outputs]
-    return tree.unflatten(graph.out_tree, avals)
+    return tree.unflatten(graph.out_tree, graph.output_avals)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import beside, differentiable, resolve_argnums, substitute
+from .arguments import as_array, beside, differentiable, resolve_argnums, substitute
 from .batching import vmap
-from .errors import boundary, fold, name_of
+from .errors import boundary, name_of
 from .forward import push
 from .primitives.core import shape_of
 from .primitives.structural import reshape, size_of, slice_at
-from .reverse import grad, pull_back, push_forward, record
+from .reverse import Recording, grad, pull_back, push_forward, record
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
@@ -100,58 +100,75 @@ def jacfwd(
     """
 
     @functools.wraps(f, updated=())
+    @boundary
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        try:
-            numbers = resolve_argnums("jacfwd", f, argnums, len(args))
-            leaves, in_tree, call = _reduced("jacfwd", f, args, kwargs, numbers, holomorphic)
-            kept: list[Any] = []
+        numbers = resolve_argnums("jacfwd", f, argnums, len(args))
+        leaves, in_tree = tree.flatten(tuple(args[i] for i in numbers))
+        leaves = [differentiable("jacfwd", f, x, holomorphic) for x in leaves]
+        _real_input("jacfwd", f, leaves, holomorphic)
+        kept: list[Any] = []
 
-            def column(*tangents: Any) -> Any:
-                _, pushed, aux = push("jacfwd", call, tuple(leaves), tangents, has_aux)
-                kept.append(aux)
-                return pushed
+        def call(*values: Any) -> Any:
+            return f(*substitute(args, numbers, tree.unflatten(in_tree, values)), **kwargs)
 
-            if not leaves:
-                columns = column()
-            else:
-                columns = vmap(column, out_axes=-1, chunk_size=chunk_size)(*_basis(leaves))
-            shapes = [shape_of(x) for x in leaves]
+        functools.update_wrapper(call, f, updated=())
 
-            def split(x: Any) -> Any:
-                parts = _blocks(x, shapes, len(shape_of(x)) - 1)
-                return _unbox(tree.unflatten(in_tree, parts), argnums)
+        def column(*tangents: Any) -> Any:
+            _, pushed, aux = push("jacfwd", call, tuple(leaves), tangents, has_aux)
+            kept.append(aux)
+            return pushed
 
-            made = tree.map(split, columns)
-            return (made, kept[0]) if has_aux else made
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        if not leaves:
+            columns = column()
+        else:
+            columns = vmap(column, out_axes=-1, chunk_size=chunk_size)(*_basis(leaves))
+        shapes = [shape_of(x) for x in leaves]
+
+        def split(x: Any) -> Any:
+            chosen = tree.unflatten(in_tree, _blocks(x, shapes, len(shape_of(x)) - 1))
+            return chosen[0] if _one(argnums) else chosen
+
+        made = tree.map(split, columns)
+        return (made, kept[0]) if has_aux else made
 
     return jacobian_of
 
 
-def _reduced(
-    name: str, f: Callable, args: tuple, kwargs: dict, numbers: tuple[int, ...], holomorphic: bool
-) -> tuple[list, Any, Callable]:
-    """Leaves of the chosen arguments, their tree, and ``f`` as a function of these leaves."""
-    leaves, in_tree = tree.flatten(tuple(args[i] for i in numbers))
-    leaves = [differentiable(name, f, x, holomorphic) for x in leaves]
-    if not holomorphic:
-        for x in leaves:
-            if x.dtype.kind == "c":
-                raise TypeError(
-                    f"{name}({name_of(f)}): expected real input; got {x.dtype}; say "
-                    "holomorphic=True if f is complex-differentiable, or use vjp or jvp."
-                )
-
-    def call(*values: Any) -> Any:
-        return f(*substitute(args, numbers, tree.unflatten(in_tree, values)), **kwargs)
-
-    functools.update_wrapper(call, f, updated=())
-    return leaves, in_tree, call
+def _real_input(name: str, f: Callable, leaves: Sequence[Any], holomorphic: bool) -> None:
+    """Raise for complex arguments of what is not declared holomorphic."""
+    for x in map(as_array, leaves):
+        if x.dtype.kind == "c" and not holomorphic:
+            raise TypeError(
+                f"{name}({name_of(f)}): expected real input; got {x.dtype}; say "
+                "holomorphic=True if f is complex-differentiable, or use vjp or jvp."
+            )
 
 
-def _unbox(chosen: tuple, argnums: Any) -> Any:
-    return chosen[0] if _one(argnums) else tuple(chosen)
+def _recorded(
+    name: str,
+    f: Callable,
+    differentiated: Callable,
+    args: tuple,
+    kwargs: dict,
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+) -> Recording:
+    """The record of ``differentiated``, which is the user's ``f`` or made of it."""
+    numbers = resolve_argnums(name, f, argnums, len(args))
+    _real_input(name, f, tree.leaves([args[i] for i in numbers]), holomorphic)
+    return record(name, differentiated, args, kwargs, numbers, has_aux, holomorphic)
+
+
+def _assembled(made: Recording, blocks: Sequence[list], argnums: Any, has_aux: bool) -> Any:
+    """Blocks, a list over inputs for each output, as the tree of trees the user gets."""
+    per_output = []
+    for parts in blocks:
+        chosen = tree.unflatten(made.in_tree, parts)
+        alone = not _one(argnums) and len(argnums) == 1
+        per_output.append((chosen,) if alone else chosen)
+    result = tree.unflatten(made.out_tree, per_output)
+    return (result, made.aux) if has_aux else result
 
 
 def jacrev(
@@ -175,23 +192,18 @@ def jacrev(
     """
 
     @functools.wraps(f, updated=())
+    @boundary
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        try:
-            numbers = resolve_argnums("jacrev", f, argnums, len(args))
-            _reduced("jacrev", f, args, kwargs, numbers, holomorphic)
-            made = record("jacrev", f, args, kwargs, numbers, has_aux, holomorphic)
-            return _rows(f, made, argnums, len(numbers), has_aux, holomorphic, chunk_size)
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        made = _recorded("jacrev", f, f, args, kwargs, argnums, has_aux, holomorphic)
+        return _rows(f, made, argnums, has_aux, holomorphic, chunk_size)
 
     return jacobian_of
 
 
 def _rows(
     f: Callable,
-    made: Any,
+    made: Recording,
     argnums: Any,
-    count: int,
     has_aux: bool,
     holomorphic: bool,
     chunk_size: int | None,
@@ -225,18 +237,12 @@ def _rows(
         chunk = _chunk(chunk_size, made.inputs)
         rows = vmap(row, chunk_size=chunk)(*_basis(made.outputs))
     shapes = [shape_of(x) for x in made.outputs]
-    split = [_blocks(x, shapes, 0) for x in rows]
-    per_output = []
-    for k in range(len(shapes)):
-        chosen = tree.unflatten(made.in_tree, [parts[k] for parts in split])
-        if count == 1 and not _one(argnums):
-            chosen = (chosen,)
-        per_output.append(chosen)
-    result = tree.unflatten(made.out_tree, per_output)
-    return (result, made.aux) if has_aux else result
+    by_input = [_blocks(x, shapes, 0) for x in rows]
+    blocks = [[parts[k] for parts in by_input] for k in range(len(shapes))]
+    return _assembled(made, blocks, argnums, has_aux)
 
 
-def _columns(made: Any, argnums: Any, count: int, has_aux: bool, chunk_size: int | None) -> Any:
+def _columns(made: Recording, argnums: Any, has_aux: bool, chunk_size: int | None) -> Any:
     """The Jacobian of a recorded function by replaying its record for a batch of tangents."""
 
     def column(*tangents: Any) -> list[Any]:
@@ -252,14 +258,8 @@ def _columns(made: Any, argnums: Any, count: int, has_aux: bool, chunk_size: int
     chunk = _chunk(chunk_size, made.inputs)
     columns = vmap(column, out_axes=-1, chunk_size=chunk)(*_basis(made.inputs))
     shapes = [shape_of(x) for x in made.inputs]
-    per_output = []
-    for x in columns:
-        chosen = tree.unflatten(made.in_tree, _blocks(x, shapes, len(shape_of(x)) - 1))
-        if count == 1 and not _one(argnums):
-            chosen = (chosen,)
-        per_output.append(chosen)
-    result = tree.unflatten(made.out_tree, per_output)
-    return (result, made.aux) if has_aux else result
+    blocks = [_blocks(x, shapes, len(shape_of(x)) - 1) for x in columns]
+    return _assembled(made, blocks, argnums, has_aux)
 
 
 def jacobian(
@@ -285,18 +285,14 @@ def jacobian(
     """
 
     @functools.wraps(f, updated=())
+    @boundary
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        try:
-            numbers = resolve_argnums("jacobian", f, argnums, len(args))
-            _reduced("jacobian", f, args, kwargs, numbers, holomorphic)
-            made = record("jacobian", f, args, kwargs, numbers, has_aux, holomorphic)
-            rows = sum(size_of(shape_of(x)) for x in made.outputs)
-            columns = sum(size_of(shape_of(x)) for x in made.inputs)
-            if rows <= columns:
-                return _rows(f, made, argnums, len(numbers), has_aux, holomorphic, chunk_size)
-            return _columns(made, argnums, len(numbers), has_aux, chunk_size)
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        made = _recorded("jacobian", f, f, args, kwargs, argnums, has_aux, holomorphic)
+        rows = sum(size_of(shape_of(x)) for x in made.outputs)
+        columns = sum(size_of(shape_of(x)) for x in made.inputs)
+        if rows <= columns:
+            return _rows(f, made, argnums, has_aux, holomorphic, chunk_size)
+        return _columns(made, argnums, has_aux, chunk_size)
 
     return jacobian_of
 
@@ -343,14 +339,10 @@ def hessian(
     gradient = jacrev(f, argnums, has_aux, holomorphic)
 
     @functools.wraps(f, updated=())
+    @boundary
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
-        try:
-            numbers = resolve_argnums("hessian", f, argnums, len(args))
-            _reduced("hessian", f, args, kwargs, numbers, holomorphic)
-            made = record("hessian", gradient, args, kwargs, numbers, has_aux, holomorphic)
-            return _columns(made, argnums, len(numbers), has_aux, chunk_size)
-        except Exception as error:
-            raise fold(error) from error.__cause__
+        made = _recorded("hessian", f, gradient, args, kwargs, argnums, has_aux, holomorphic)
+        return _columns(made, argnums, has_aux, chunk_size)
 
     return hessian_of
 
