@@ -7,10 +7,12 @@ from . import errors, testing, tree
 from . import numpy as numpy  # connects NumPy's functions to traced arrays
 from .batching import vmap
 from .checkpointing import checkpoint
+from .control_flow import cond, fori_loop, map, scan, switch, while_loop
 from .custom_rules import custom_gradient, custom_jvp, custom_vjp, stop_gradient
 from .forward import jvp
 from .graph import eval_shape, make_graph
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from .jit import disable_jit, jit, log_compiles
 from .overrides import finite_difference, straight_through, surrogate, wrap
 from .primitives.core import ShapedArray
 from .reverse import grad, linear_transpose, linearize, value_and_grad, vjp
@@ -20,30 +22,39 @@ __version__ = "0.1.0"
 __all__ = [
     "ShapedArray",
     "checkpoint",
+    "cond",
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "disable_jit",
     "errors",
     "eval_shape",
     "finite_difference",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jit",
     "jvp",
     "linear_transpose",
     "linearize",
+    "log_compiles",
     "make_graph",
+    "map",
+    "scan",
     "stop_gradient",
     "straight_through",
     "surrogate",
+    "switch",
     "testing",
     "tree",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
     "wrap",
 ]
 

@@ -9,14 +9,14 @@ batched and staged like any function.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import tree
 from .arguments import as_array
-from .errors import boundary, name_of
+from .errors import boundary, name_of, user_line
 from .primitives.core import (
     EscapedTracerError,
     Primitive,
@@ -30,6 +30,9 @@ from .primitives.core import (
 )
 
 __all__ = ["Equation", "Graph", "Var", "eval_shape", "make_graph"]
+
+
+keep_lines = False  # whether equations remember the user's lines: a profile wants them
 
 
 class Var:
@@ -54,17 +57,23 @@ class Literal:
 
 
 class Equation:
-    """``outputs = primitive(inputs, params)``."""
+    """``outputs = primitive(inputs, params)``; ``line`` is the user's, where it was kept."""
 
-    __slots__ = ("inputs", "outputs", "params", "primitive")
+    __slots__ = ("inputs", "line", "outputs", "params", "primitive")
 
     def __init__(
-        self, primitive: Primitive, inputs: list[Var | Literal], params: dict, outputs: list[Var]
+        self,
+        primitive: Primitive,
+        inputs: list[Var | Literal],
+        params: dict,
+        outputs: list[Var],
+        line: str | None = None,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
+        self.line = line
 
 
 class Graph:
@@ -158,6 +167,37 @@ class Graph:
                 if [o.aval for o in equation.outputs] != list(made):
                     raise TypeError(f"graph: {equation.primitive} gives {made}, not as declared")
 
+    def names(self) -> dict[Var, str]:
+        """What the variables are called where the graph is printed or drawn."""
+        assigned = [v for equation in self.equations for v in equation.outputs]
+        return dict(zip([*self.inputs, *self.constants, *assigned], _names(), strict=False))
+
+    def show(self, path: Any = None, groups: Mapping[int, Any] | None = None) -> str:
+        """Draw the program.
+
+        Parameters
+        ----------
+        path
+            File to write, ``.svg`` or ``.html``; by default a temporary one, which is opened in
+            the browser.
+        groups
+            A group for the positions of some equations; each is drawn in a colour.
+
+        Returns
+        -------
+        str
+            Path of the file.
+        """
+        from . import graph_picture
+
+        return graph_picture.show(self, path, groups)
+
+    def _repr_svg_(self) -> str | None:
+        # What notebooks show: text, too, where the picture would be a maze.
+        from . import graph_picture
+
+        return graph_picture.to_svg(self) if len(self.equations) <= 200 else None
+
     def __repr__(self) -> str:
         return _printed(self)
 
@@ -176,15 +216,10 @@ def _names() -> Any:
 
 
 def _printed(graph: Graph) -> str:
-    fresh = _names()
-    named: dict[Var, str] = {}
+    names = graph.names()
 
     def name(x: Var | Literal) -> str:
-        if isinstance(x, Literal):
-            return repr(x.value)
-        if x not in named:
-            named[x] = next(fresh)
-        return named[x]
+        return repr(x.value) if isinstance(x, Literal) else names[x]
 
     def typed(x: Var | Literal) -> str:
         return f"{name(x)}: {x.aval}" if isinstance(x, Var) else name(x)
@@ -193,21 +228,23 @@ def _printed(graph: Graph) -> str:
     for var, value in zip(graph.constants, graph.constant_values, strict=True):
         shown = repr(value) if np.size(value) <= 4 and not isinstance(value, Tracer) else "captured"
         lines.append(f"  {typed(var)} = {shown.replace(chr(10), '')}")
-    for equation in graph.equations:
-        params = ", ".join(f"{k}={_param(v)}" for k, v in equation.params.items())
-        outputs = ", ".join(map(typed, equation.outputs))
-        inputs = " ".join(map(name, equation.inputs))
-        lines.append(
-            f"  {outputs} = {equation.primitive.name}{f'[{params}]' if params else ''} {inputs}"
-        )
+    lines += [f"  {equation_text(equation, names)}" for equation in graph.equations]
     lines.append(f"  return {', '.join(map(name, graph.outputs))}")
     return "\n".join([*lines, "}"])
+
+
+def equation_text(equation: Equation, names: Mapping[Var, str]) -> str:
+    """An equation as graphs print it."""
+    params = ", ".join(f"{k}={_param(v)}" for k, v in equation.params.items())
+    outputs = ", ".join(f"{names[v]}: {v.aval}" for v in equation.outputs)
+    inputs = " ".join(repr(x.value) if isinstance(x, Literal) else names[x] for x in equation.inputs)
+    return f"{outputs} = {equation.primitive.name}{f'[{params}]' if params else ''} {inputs}"
 
 
 def _param(value: Any) -> str:
     if isinstance(value, Graph):
         return f"graph of {len(value.equations)}"
-    if isinstance(value, tuple) and any(isinstance(v, slice) for v in value):
+    if isinstance(value, tuple) and any(isinstance(v, (slice, Graph)) for v in value):
         return "(" + ", ".join(map(_param, value)) + ")"
     if isinstance(value, slice):
         parts = (value.start, value.stop, value.step)
@@ -303,7 +340,8 @@ class StagingTrace(Trace):
     def append(self, primitive: Primitive, inputs: list, params: dict, made: Any) -> Any:
         several = primitive.multiple_results
         outputs = [Var(a) for a in (made if several else (made,))]
-        self.equations.append(Equation(primitive, inputs, params, outputs))
+        line = user_line() if keep_lines else None
+        self.equations.append(Equation(primitive, inputs, params, outputs, line))
         tracers = tuple(StagingTracer(self, v) for v in outputs)
         return tracers if several else tracers[0]
 

@@ -276,7 +276,7 @@ def pull_back(
                     cotangents[source] = part if held is None else add(held, part)
                     owned[source] = 0
             continue
-        if ct is None or entry is None:
+        if ct is None or not entry:  # () stands for a Block's further results
             continue
         cotangents[slot] = None
         for source, pull, _push, args, accumulate, quick in entry:

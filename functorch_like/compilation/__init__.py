@@ -1,0 +1,1 @@
+"""From a graph to native code: simplify, fuse into loops, plan memory, print, load, call."""

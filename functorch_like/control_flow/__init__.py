@@ -1,0 +1,6 @@
+"""Loops and branches that can be differentiated, batched and staged."""
+
+from .branches import cond, switch
+from .loops import fori_loop, map, scan, while_loop
+
+__all__ = ["cond", "fori_loop", "map", "scan", "switch", "while_loop"]

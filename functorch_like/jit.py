@@ -1,0 +1,432 @@
+"""jit: a function staged once for each kind of arguments, and run as one native program."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .arguments import as_array
+from .compilation.executable import Executable
+from .compilation.simplify import simplify
+from .control_flow.loop_primitives import chosen, instantiated, is_float, present, record_block
+from .errors import boundary, name_of
+from .graph import Graph
+from .graph_transforms import BodyTrace, batch_graph, close, jvp_graph, reached, scatter, vjp_graph
+from .kernels.call import FAILED
+from .primitives.core import (
+    EVAL,
+    Primitive,
+    ShapedArray,
+    Tracer,
+    aval_of,
+    state,
+    under,
+)
+
+__all__ = ["disable_jit", "jit", "log_compiles"]
+
+logger = logging.getLogger("functorch_like")
+
+
+class _Switches(threading.local):
+    disabled = False
+
+
+_switches = _Switches()
+
+
+@contextlib.contextmanager
+def disable_jit(disable: bool = True) -> Iterator[None]:
+    """Run jitted functions as plain Python inside this context, to print and to debug.
+
+    Examples
+    --------
+    >>> import functorch_like as ft
+    >>> with ft.disable_jit():
+    ...     float(ft.jit(lambda x: x * 2)(3.0))
+    6.0
+    """
+    before = _switches.disabled
+    _switches.disabled = disable
+    try:
+        yield
+    finally:
+        _switches.disabled = before
+
+
+@contextlib.contextmanager
+def log_compiles(enable: bool = True) -> Iterator[None]:
+    """Log, inside this context, what is staged and compiled, why, and how long it takes.
+
+    Messages go to the logger ``functorch_like`` at level WARNING, as in JAX, so that they are seen
+    without further ado.
+
+    Examples
+    --------
+    >>> import functorch_like as ft
+    >>> with ft.log_compiles():
+    ...     float(ft.jit(lambda x: x + 1)(1.0))
+    2.0
+    """
+    from .compilation import executable
+
+    before = executable.log_compiles
+    executable.log_compiles = enable
+    try:
+        yield
+    finally:
+        executable.log_compiles = before
+
+
+# --------------------------------------------------------------------------------------
+# The primitive: a call of a compiled graph
+
+
+def executable_of(graph: Graph) -> Executable:
+    """The compiled program of a graph, kept with it."""
+    made = vars(graph).get("executable")
+    if made is None:
+        name = vars(graph).get("name", "program")
+        made = vars(graph)["executable"] = Executable(simplify(graph), name)
+    return made
+
+
+class JitCall(Primitive):
+    """Runs a closed graph as compiled code; every derivative of it is another such call."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("jit_call", self._run, multiple_results=True)
+        self.abstract = lambda *avals, graph: tuple(graph.output_avals)
+        self.batch = self._batched
+
+    @staticmethod
+    def _run(*operands: Any, graph: Graph) -> tuple:
+        return tuple(executable_of(graph)([np.asarray(x) for x in operands]))
+
+    def stage(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        with under(trace):
+            return tuple(params["graph"].evaluate(operands))
+
+    def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
+        graph = params["graph"]
+        flags = tuple(t is not None for t in tangents)
+        dependent = reached(graph, flags, derivative=True)
+        pushed, constants = jvp_graph(graph, flags, dependent)
+        results = self(*constants, *primals, *present(tangents), graph=pushed)
+        count = len(graph.outputs)
+        return results[:count], scatter(dependent, results[count:])
+
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        graph = params["graph"]
+        answers = trace.parent.process(self, primals, params)
+        given = tuple(s is not None for s in slots)
+        dependent = reached(graph, given, derivative=True)
+
+        def pull(cts: list) -> list:
+            flags = tuple(is_float(a) for a in graph.output_avals)
+            full = present(instantiated(flags, answers, scatter(dependent, cts)))
+            pulled, constants = vjp_graph(graph, given, flags)
+            return list(self(*constants, *primals, *full, graph=pulled))
+
+        def push(ts: list) -> list:
+            return chosen(dependent, self.jvp(primals, scatter(given, ts), params)[1])
+
+        return record_block(trace, answers, dependent, slots, pull, push)
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        with under(trace):
+            return tuple(params["graph"].evaluate(operands))
+
+    def _batched(
+        self, size: int, operands: Sequence, batched: Sequence[bool], graph: Graph
+    ) -> tuple:
+        made, constants = batch_graph(graph, size, tuple(batched), (True,) * len(graph.outputs))
+        return self(*constants, *operands, graph=made)
+
+
+jit_call = JitCall()
+
+
+# --------------------------------------------------------------------------------------
+# jit
+
+
+class Program:
+    """A function staged for one kind of arguments."""
+
+    __slots__ = ("closed", "constants", "graph", "kept", "out_tree")
+
+    def __init__(self, graph: Graph, out_tree: Any) -> None:
+        self.graph = graph
+        self.out_tree = out_tree
+        self.kept = not any(isinstance(x, Tracer) for x in graph.constant_values)
+        self.closed: Any = None
+
+    def close(self) -> Any:
+        """The graph without captured arrays, and these."""
+        if self.closed is None:
+            self.closed = close(self.graph)
+        return self.closed
+
+
+class Lowered:
+    """A program for arguments of given types: its graph, its sources, and what it costs."""
+
+    def __init__(self, program: Program, name: str) -> None:
+        self._program = program
+        self._name = name
+
+    @property
+    def graph(self) -> Graph:
+        """The program as it is compiled: staged and simplified."""
+        return self._executable.graph
+
+    @functools.cached_property
+    def _executable(self) -> Executable:
+        return executable_of(self._program.graph)
+
+    @property
+    def code(self) -> str:
+        """The program as plain NumPy source that runs without this library."""
+        from .compilation.numpy_code import numpy_code
+
+        return numpy_code(self.graph, name=self._name)
+
+    @property
+    def source(self) -> str:
+        """The kernels as Python source, which Numba compiles and Python runs."""
+        from .compilation.numba_source import numba_source
+
+        return numba_source(self.graph, self._name)
+
+    @property
+    def llvm(self) -> str:
+        """The kernels as LLVM sees them."""
+        return self._executable.text
+
+    def assembly(self) -> str:
+        """The machine code."""
+        return self._executable.assembly()
+
+    def compile(self) -> Callable[..., Any]:
+        """The compiled program, a function of arguments like those it was lowered with."""
+        executable, out_tree = self._executable, self._program.out_tree
+        executable.load()
+
+        def compiled(*args: Any) -> Any:
+            leaves = [np.asarray(as_array(x), order="C") for x in tree.leaves(args)]
+            return tree.unflatten(out_tree, executable(leaves))
+
+        return compiled
+
+    def cost(self) -> dict[str, int]:
+        """Floating-point operations, bytes read and written, and bytes of temporary memory."""
+        return self._executable.cost()
+
+
+class Jitted:
+    """What ``jit`` returns: calls like the function, with ``lower`` to look inside."""
+
+    def __init__(
+        self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str]
+    ) -> None:
+        functools.update_wrapper(self, f)
+        self._function = f
+        self._static_argnums = static_argnums
+        self._static_argnames = static_argnames
+        self._programs: dict[Any, Program] = {}
+        # The program called last, for which no key need be made: its builtin function, the
+        # structures of its arguments and results, and what raises its errors.
+        self._last: Any = None
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        last = self._last
+        if last is not None and state.trace is EVAL and not kwargs:
+            call, flat, in_tree, out_tree, fail = last
+            if flat:
+                results = call(*args)
+            else:
+                leaves, given = tree.flatten(args)
+                results = call(*leaves) if given == in_tree else NotImplemented
+            if results is not NotImplemented and not _switches.disabled:
+                if results is FAILED:
+                    fail()
+                return results if out_tree is None else tree.unflatten(out_tree, results)
+        if _switches.disabled:
+            return self._function(*args, **kwargs)
+        return self._call(args, kwargs)
+
+    @boundary
+    def _call(self, args: tuple, kwargs: dict) -> Any:
+        program, leaves = self._program(args, kwargs)
+        if state.trace is EVAL and program.kept:
+            executable = executable_of(program.graph)
+            results = executable([np.asarray(x) for x in leaves])
+            if not kwargs and not self._static_argnums and not self._static_argnames:
+                self._remember(program, executable)
+        else:
+            graph, constants = program.close()
+            results = jit_call(*constants, *leaves, graph=graph)
+        return tree.unflatten(program.out_tree, results)
+
+    def _remember(self, program: Program, executable: Executable) -> None:
+        in_tree, out_tree = program.graph.in_tree, program.out_tree
+        flat = in_tree == tree.flatten((0,) * in_tree.num_leaves)[1]
+        single = len(executable.outputs) == 1
+        if single and not out_tree.is_leaf():
+            return  # the long way puts it into its container
+        instance = executable.instances[0]
+        plain = single or out_tree == tree.flatten((0,) * out_tree.num_leaves)[1]
+        self._last = (
+            *(instance.entry.call, flat, in_tree),
+            *(None if plain else out_tree, instance.fail),
+        )
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Stage the function for arguments of these types, without running it."""
+        program, _ = self._program(args, kwargs)
+        return Lowered(program, getattr(self._function, "__name__", "program"))
+
+    def _program(self, args: tuple, kwargs: dict) -> tuple[Program, list]:
+        static: tuple = ()
+        if self._static_argnums or self._static_argnames:
+            args, kwargs, static = self._without_static(args, kwargs)
+        leaves, in_tree = tree.flatten((args, kwargs) if kwargs else args)
+        leaves = [x if type(x) is np.ndarray else self._leaf(x) for x in leaves]
+        key = (in_tree, static, bool(kwargs), *[(x.shape, x.dtype) for x in leaves])
+        program = self._programs.get(key)
+        if program is None:
+            program = self._stage(in_tree, bool(kwargs), leaves, static)
+            if program.kept:
+                self._programs[key] = program
+        return program, leaves
+
+    def _leaf(self, x: Any) -> Any:
+        made = x if isinstance(x, (Tracer, ShapedArray)) else as_array(x)
+        if made.dtype.kind not in "biufc":
+            raise TypeError(
+                f"jit({name_of(self._function)}): expected arguments of arrays or numbers; got "
+                f"{type(x).__name__} {x!r}; name it in static_argnums or static_argnames, or pass "
+                "it by a closure."
+            )
+        return made
+
+    def _without_static(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple]:
+        numbers = {n % len(args) for n in self._static_argnums if -len(args) <= n < len(args)}
+        static = [(n, args[n]) for n in sorted(numbers)]
+        named = [(k, kwargs[k]) for k in sorted(kwargs) if k in self._static_argnames]
+        for which, value in (*static, *named):
+            try:
+                hash(value)
+            except TypeError:
+                raise TypeError(
+                    f"jit({name_of(self._function)}): expected static argument {which!r} to be "
+                    f"hashable, because a program is kept for each of its values; got "
+                    f"{type(value).__name__}; pass a tuple instead of a list, or let it be traced."
+                ) from None
+        kept = tuple(x for n, x in enumerate(args) if n not in numbers)
+        rest = {k: v for k, v in kwargs.items() if k not in self._static_argnames}
+        return kept, rest, (tuple(static), tuple(named), len(args))
+
+    def _stage(self, in_tree: Any, named: bool, leaves: list, static: tuple) -> Program:
+        f = self._function
+        trace = BodyTrace(state.trace, ("jit", f))
+        inputs = [trace.input(aval_of(x)) for x in leaves]
+        variables = [x._var for x in inputs]
+        given = tree.unflatten(in_tree, inputs)
+        args, kwargs = given if named else (given, {})
+        if static:
+            fixed, by_name, count = static
+            positions = dict(fixed)
+            rest = iter(args)
+            args = tuple(positions[n] if n in positions else next(rest) for n in range(count))
+            kwargs = {**kwargs, **dict(by_name)}
+        with under(trace):
+            out = f(*args, **kwargs)
+            outputs, out_tree = tree.flatten(out)
+            read = [trace.variable(self._output(x)) for x in outputs]
+        graph = Graph(variables, trace.constants, trace.captured, trace.equations, [*read])
+        graph.in_tree, graph.out_tree = in_tree, out_tree
+        vars(graph)["name"] = name_of(f)
+        return Program(graph, out_tree)
+
+    def _output(self, x: Any) -> Any:
+        made = as_array(x)
+        if not isinstance(made, Tracer) and made.dtype.kind not in "biufc":
+            raise TypeError(
+                f"jit({name_of(self._function)}): expected a result of arrays or numbers; got "
+                f"{type(x).__name__}; return only arrays, or pytrees of them."
+            )
+        return made
+
+
+def jit(
+    f: Callable | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+) -> Any:
+    """Compile a function: the first call with arguments of new types stages and compiles it.
+
+    Parameters
+    ----------
+    f
+        Function of arrays (or pytrees of arrays), written in NumPy.
+    static_argnums, static_argnames
+        Arguments that are not arrays: a program is staged for each of their (hashable) values.
+    donate_argnums
+        Arguments whose memory the results may take over; their contents are lost.
+
+    Returns
+    -------
+    Callable
+        Behaves like ``f``. ``lower(*args)`` shows the program.
+
+    Raises
+    ------
+    ConcreteValueError
+        Where ``f`` branches on a value that depends on its arguments; see ``cond``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> @ft.jit
+    ... def f(x):
+    ...     return np.sum(np.sin(x) ** 2)
+    >>> round(float(f(np.arange(3.0))), 6)
+    1.534895
+    """
+    if f is None:
+        return functools.partial(
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+        )
+    if not callable(f):
+        raise TypeError(f"jit: expected a function; got {type(f).__name__}.")
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    try:
+        listed = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        listed = []
+    if listed:  # an argument may be given either way
+        numbers = tuple(dict.fromkeys((*numbers, *(listed.index(n) for n in names if n in listed))))
+        names = tuple(dict.fromkeys((*names, *(listed[n] for n in numbers if n < len(listed)))))
+    return Jitted(f, numbers, names)
