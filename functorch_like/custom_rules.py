@@ -98,8 +98,12 @@ def _staging(owner: Any) -> Iterator[bool]:
         _depths.of[id(owner)] = depth
 
 
+class _BeyondError(TypeError):
+    """A rule is not staged this deep; where it is only staged anew, it ends there again."""
+
+
 def _beyond(*_: Any) -> Any:
-    raise TypeError(
+    raise _BeyondError(
         f"graph: a derivative of order above {STAGED_ORDERS} of a function with a custom rule was "
         "asked of a staged graph; differentiate the function and stage the result instead."
     )
@@ -198,9 +202,10 @@ class _CustomVjp(FunctionPrimitive):
         staged = {"function": graph, "forward": None, "backward": None, "owner": owner}
         with _staging(owner) as allowed:
             if allowed:
-                staged["forward"], _, _ = stage_function(trace, forward, avals)
-                staged["backward"] = held["backward"]
-                constants += staged["forward"].constant_values
+                with contextlib.suppress(_BeyondError):
+                    staged["forward"], _, _ = stage_function(trace, forward, avals)
+                    staged["backward"] = held["backward"]
+                    constants += staged["forward"].constant_values
         return self.append_staged(trace, graph, constants, operands, staged)
 
     def evaluate(self, operands: Sequence, params: dict) -> Any:
@@ -536,8 +541,9 @@ class _CustomJvp(FunctionPrimitive):
         owner, rule, constants = params["owner"], None, [*graph.constant_values]
         with _staging(owner) as allowed:
             if allowed:
-                rule, _, _ = stage_function(trace, both, [*avals, *avals])
-                constants += rule.constant_values
+                with contextlib.suppress(_BeyondError):
+                    rule, _, _ = stage_function(trace, both, [*avals, *avals])
+                    constants += rule.constant_values
         staged = {"function": graph, "rule": rule, "owner": owner}
         return self.append_staged(trace, graph, constants, operands, staged)
 

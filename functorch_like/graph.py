@@ -8,8 +8,9 @@ batched and staged like any function.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from . import tree
 from .arguments import as_array
 from .errors import boundary, name_of, user_line
 from .primitives.core import (
+    Elementwise,
     EscapedTracerError,
     Primitive,
     ShapedArray,
@@ -32,7 +34,18 @@ from .primitives.core import (
 __all__ = ["Equation", "Graph", "Var", "eval_shape", "make_graph"]
 
 
-keep_lines = False  # whether equations remember the user's lines: a profile wants them
+keep_lines = False  # whether equations remember the user's lines; see ``keeping_lines``
+
+
+@contextlib.contextmanager
+def keeping_lines() -> Iterator[None]:
+    """Let equations that are staged inside this context remember the user's lines."""
+    global keep_lines
+    before, keep_lines = keep_lines, True
+    try:
+        yield
+    finally:
+        keep_lines = before
 
 
 class Var:
@@ -237,7 +250,9 @@ def equation_text(equation: Equation, names: Mapping[Var, str]) -> str:
     """An equation as graphs print it."""
     params = ", ".join(f"{k}={_param(v)}" for k, v in equation.params.items())
     outputs = ", ".join(f"{names[v]}: {v.aval}" for v in equation.outputs)
-    inputs = " ".join(repr(x.value) if isinstance(x, Literal) else names[x] for x in equation.inputs)
+    inputs = " ".join(
+        repr(x.value) if isinstance(x, Literal) else names[x] for x in equation.inputs
+    )
     return f"{outputs} = {equation.primitive.name}{f'[{params}]' if params else ''} {inputs}"
 
 
@@ -256,11 +271,12 @@ def _param(value: Any) -> str:
 class StagingTracer(Tracer):
     """A variable of the graph being built."""
 
-    __slots__ = ("_var",)
+    __slots__ = ("_var", "weak")
 
-    def __init__(self, trace: Trace, var: Var) -> None:
+    def __init__(self, trace: Trace, var: Var, weak: Any = None) -> None:
         self._trace = trace
         self._var = var
+        self.weak = weak
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -326,7 +342,12 @@ class StagingTrace(Trace):
             inputs = self._settle(inputs)
         avals = [x.aval if isinstance(x, Var) else aval_of(x.value) for x in inputs]
         made = primitive.abstract(*avals, **params)
-        return self.append(primitive, inputs, params, made)
+        tracer = self.append(primitive, inputs, params, made)
+        if isinstance(primitive, Elementwise) or primitive.name in ("convert", "broadcast_to"):
+            weak = [x.weak if type(x) is StagingTracer else x for x in operands]
+            if all(type(w) in (float, int, complex) for w in weak) and made.dtype.kind in "ifc":
+                tracer.weak = made.dtype.type(0).item()
+        return tracer
 
     def _settle(self, inputs: list[Var | Literal]) -> list[Var | Literal]:
         """Give literals, whose dtype is weak, the dtype that promotion (NEP 50) settles on."""

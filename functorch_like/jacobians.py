@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from .arguments import as_array, beside, differentiable, resolve_argnums, substi
 from .batching import vmap
 from .errors import boundary, name_of
 from .forward import push
-from .primitives.core import shape_of
+from .graph import StagingTrace
+from .primitives.core import shape_of, state
 from .primitives.structural import reshape, size_of, slice_at
 from .reverse import Recording, grad, pull_back, push_forward, record
 
@@ -54,6 +56,11 @@ DIRECTIONS = 32
 def _chunk(chunk_size: int | None, leaves: Sequence[Any]) -> int:
     if chunk_size is not None:
         return chunk_size
+    trace: Any = state.trace
+    while trace is not None:
+        if isinstance(trace, StagingTrace):  # the compiler divides the work itself
+            return sys.maxsize
+        trace = trace.parent
     widest = max((size_of(shape_of(x)) for x in leaves), default=1)
     return max(DIRECTIONS, CACHED // max(widest, 1))
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from . import tree
+from . import graph_picture, tree
 from .arguments import as_array
+from .compilation.cost import Cost
 from .compilation.executable import Executable
+from .compilation.numba_source import numba_source
+from .compilation.profile import Profile, profile_graph
 from .compilation.simplify import simplify
 from .control_flow.loop_primitives import chosen, instantiated, is_float, present, record_block
-from .errors import boundary, name_of
-from .graph import Graph
+from .errors import boundary, name_of, user_line
+from .graph import Graph, keeping_lines
 from .graph_transforms import BodyTrace, batch_graph, close, jvp_graph, reached, scatter, vjp_graph
 from .kernels.call import FAILED
 from .primitives.core import (
@@ -89,6 +92,8 @@ def log_compiles(enable: bool = True) -> Iterator[None]:
 # --------------------------------------------------------------------------------------
 # The primitive: a call of a compiled graph
 
+WEAK = (float, int, complex)  # Python's numbers, which take the dtype of the arrays they meet
+
 
 def executable_of(graph: Graph) -> Executable:
     """The compiled program of a graph, kept with it."""
@@ -96,6 +101,8 @@ def executable_of(graph: Graph) -> Executable:
     if made is None:
         name = vars(graph).get("name", "program")
         made = vars(graph)["executable"] = Executable(simplify(graph), name)
+        made.donated = vars(graph).get("donated", ())
+        made.weak = tuple(kind is float for kind in vars(graph).get("weak", ()))
     return made
 
 
@@ -205,8 +212,6 @@ class Lowered:
     @property
     def source(self) -> str:
         """The kernels as Python source, which Numba compiles and Python runs."""
-        from .compilation.numba_source import numba_source
-
         return numba_source(self.graph, self._name)
 
     @property
@@ -229,21 +234,50 @@ class Lowered:
 
         return compiled
 
-    def cost(self) -> dict[str, int]:
+    def cost(self) -> Cost:
         """Floating-point operations, bytes read and written, and bytes of temporary memory."""
         return self._executable.cost()
+
+    def show(self, path: Any = None) -> str:
+        """Draw the program; equations that run in one loop have one colour.
+
+        Parameters
+        ----------
+        path
+            File to write, ``.svg`` or ``.html``; by default a temporary one, which is opened in
+            the browser.
+
+        Returns
+        -------
+        str
+            Path of the file.
+        """
+        return self.graph.show(path, self._executable.groups())
+
+    def _repr_svg_(self) -> str | None:
+        small = len(self.graph.equations) <= 200
+        return graph_picture.to_svg(self.graph, self._executable.groups()) if small else None
+
+    def _repr_html_(self) -> str | None:
+        small = len(self.graph.equations) <= 200
+        return graph_picture.to_html(self.graph, self._executable.groups()) if small else None
 
 
 class Jitted:
     """What ``jit`` returns: calls like the function, with ``lower`` to look inside."""
 
     def __init__(
-        self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str]
+        self,
+        f: Callable,
+        static_argnums: Sequence[int],
+        static_argnames: Sequence[str],
+        donate_argnums: Sequence[int],
     ) -> None:
         functools.update_wrapper(self, f)
         self._function = f
         self._static_argnums = static_argnums
         self._static_argnames = static_argnames
+        self._donate_argnums = donate_argnums
         self._programs: dict[Any, Program] = {}
         # The program called last, for which no key need be made: its builtin function, the
         # structures of its arguments and results, and what raises its errors.
@@ -275,7 +309,8 @@ class Jitted:
         if state.trace is EVAL and program.kept:
             executable = executable_of(program.graph)
             results = executable([np.asarray(x) for x in leaves])
-            if not kwargs and not self._static_argnums and not self._static_argnames:
+            plain = all(kind in (None, float) for kind in vars(program.graph)["weak"])
+            if plain and not (kwargs or self._static_argnums or self._static_argnames):
                 self._remember(program, executable)
         else:
             graph, constants = program.close()
@@ -300,16 +335,40 @@ class Jitted:
         program, _ = self._program(args, kwargs)
         return Lowered(program, getattr(self._function, "__name__", "program"))
 
+    @boundary
+    def profile(self, *args: Any, repeat: int | None = None, **kwargs: Any) -> Profile:
+        """Run the program and measure what each of its loops and library calls takes.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function.
+        repeat
+            How often to run; as often as fits into 0.3 seconds if not given.
+
+        Returns
+        -------
+        Profile
+            Prints as a table of times, bytes and operations a second, and the user's lines.
+        """
+        with keeping_lines():  # staged anew: programs that are kept do not know their lines
+            fresh = Jitted(self._function, self._static_argnums, self._static_argnames, ())
+            program, leaves = fresh._program(args, kwargs)
+        graph = simplify(program.graph)
+        name = name_of(self._function)
+        return profile_graph(graph, [np.asarray(x) for x in leaves], name, repeat, user_line())
+
     def _program(self, args: tuple, kwargs: dict) -> tuple[Program, list]:
         static: tuple = ()
         if self._static_argnums or self._static_argnames:
             args, kwargs, static = self._without_static(args, kwargs)
         leaves, in_tree = tree.flatten((args, kwargs) if kwargs else args)
+        weak = tuple(type(x) if type(x) in WEAK else None for x in leaves)
         leaves = [x if type(x) is np.ndarray else self._leaf(x) for x in leaves]
-        key = (in_tree, static, bool(kwargs), *[(x.shape, x.dtype) for x in leaves])
+        key = (in_tree, static, bool(kwargs), weak, *[(x.shape, x.dtype) for x in leaves])
         program = self._programs.get(key)
         if program is None:
-            program = self._stage(in_tree, bool(kwargs), leaves, static)
+            program = self._stage(in_tree, bool(kwargs), leaves, static, weak)
             if program.kept:
                 self._programs[key] = program
         return program, leaves
@@ -341,10 +400,14 @@ class Jitted:
         rest = {k: v for k, v in kwargs.items() if k not in self._static_argnames}
         return kept, rest, (tuple(static), tuple(named), len(args))
 
-    def _stage(self, in_tree: Any, named: bool, leaves: list, static: tuple) -> Program:
+    def _stage(
+        self, in_tree: Any, named: bool, leaves: list, static: tuple, weak: tuple
+    ) -> Program:
         f = self._function
         trace = BodyTrace(state.trace, ("jit", f))
         inputs = [trace.input(aval_of(x)) for x in leaves]
+        for x, kind in zip(inputs, weak, strict=True):
+            x.weak = None if kind is None else kind(0)
         variables = [x._var for x in inputs]
         given = tree.unflatten(in_tree, inputs)
         args, kwargs = given if named else (given, {})
@@ -361,7 +424,25 @@ class Jitted:
         graph = Graph(variables, trace.constants, trace.captured, trace.equations, [*read])
         graph.in_tree, graph.out_tree = in_tree, out_tree
         vars(graph)["name"] = name_of(f)
+        vars(graph)["weak"] = weak
+        vars(graph)["donated"] = self._donated(in_tree, named)
         return Program(graph, out_tree)
+
+    def _donated(self, in_tree: Any, named: bool) -> tuple[int, ...]:
+        """Positions of the leaves of the donated arguments."""
+        if not self._donate_argnums:
+            return ()
+        numbered = tree.unflatten(in_tree, range(in_tree.num_leaves))
+        args = list(numbered[0] if named else numbered)
+        for n in sorted(self._static_argnums):  # they are not among the traced ones
+            if n <= len(args):
+                args.insert(n, None)
+        return tuple(
+            leaf
+            for n in self._donate_argnums
+            if -len(args) <= n < len(args)
+            for leaf in tree.leaves(args[n])
+        )
 
     def _output(self, x: Any) -> Any:
         made = as_array(x)
@@ -389,7 +470,9 @@ def jit(
     static_argnums, static_argnames
         Arguments that are not arrays: a program is staged for each of their (hashable) values.
     donate_argnums
-        Arguments whose memory the results may take over; their contents are lost.
+        Arguments whose memory results of their shape and dtype take over, where nothing else
+        needs it any more: such a result is the very array that was passed, and the array's old
+        contents are lost. Arguments that cannot be written are copied first.
 
     Returns
     -------
@@ -429,4 +512,5 @@ def jit(
     if listed:  # an argument may be given either way
         numbers = tuple(dict.fromkeys((*numbers, *(listed.index(n) for n in names if n in listed))))
         names = tuple(dict.fromkeys((*names, *(listed[n] for n in numbers if n < len(listed)))))
-    return Jitted(f, numbers, names)
+    donated = (donate_argnums,) if isinstance(donate_argnums, int) else tuple(donate_argnums)
+    return Jitted(f, numbers, names, donated)

@@ -23,11 +23,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ENTRY_TEXT", "FAILED", "Entry", "is_supported", "make_entry"]
+from .llvm_printer import MAX_THREADS
+
+__all__ = ["FAILED", "RUNTIME_TEXT", "Entry", "is_supported", "make_entry"]
 
 FAILED = Ellipsis  # the program ended with an error, whose number is in the entry's table
 
-# Words of an entry's table; the argument tables have 4 words each: slot, dtype, ndim, shape.
+# Words of an entry's table; the argument tables have rows of 5 words: slot, dtype, ndim,
+# shape, and flags that an argument must have or the argument, less -1, whose memory a result takes.
 (
     PROGRAM,
     INPUTS,
@@ -53,6 +56,11 @@ FAILED = Ellipsis  # the program ended with an error, whose number is in the ent
     DOUBLE_DESCR,
     WORDS,
 ) = range(23)
+
+
+ROW = 5
+CONTIGUOUS_ALIGNED, WRITEABLE = 0x101, 0x400
+PYTHON_FLOAT = -2  # in place of flags: the argument is a Python float, not an array of no axes
 
 
 def _word(name: str, index: int, kind: str = "i64") -> str:
@@ -97,7 +105,7 @@ head:
 check:
   %arg.p = getelementptr inbounds ptr, ptr %args, i64 %i
   %arg = load ptr, ptr %arg.p
-  %row = mul i64 %i, 4
+  %row = mul i64 %i, {ROW}
   %want = getelementptr inbounds i64, ptr %in, i64 %row
   %slot = load i64, ptr %want
   %want.descr.p = getelementptr inbounds i64, ptr %want, i64 1
@@ -106,6 +114,9 @@ check:
   %want.ndim = load i64, ptr %want.ndim.p
   %want.shape.p = getelementptr inbounds i64, ptr %want, i64 3
   %want.shape = load ptr, ptr %want.shape.p
+  %want.flags.p = getelementptr inbounds i64, ptr %want, i64 4
+  %want.flags64 = load i64, ptr %want.flags.p
+  %want.flags = trunc i64 %want.flags64 to i32
   %type.p = getelementptr inbounds i8, ptr %arg, i64 8
   %type = load ptr, ptr %type.p
   %data.p = getelementptr inbounds i8, ptr %arg, i64 16
@@ -116,7 +127,8 @@ number:
   ; a Python float or np.float64: both hold their value where an array holds its pointer
   %is.float = icmp eq ptr %type, %float_type
   %is.double = icmp eq ptr %type, %double_type
-  %is.either = or i1 %is.float, %is.double
+  %wants.python = icmp eq i64 %want.flags64, {PYTHON_FLOAT}
+  %is.either = select i1 %wants.python, i1 %is.float, i1 %is.double
   %no.axes = icmp eq i64 %want.ndim, 0
   %wants.double = icmp eq ptr %want.descr, %double_descr
   %takes.number = and i1 %no.axes, %wants.double
@@ -134,8 +146,8 @@ array:
   %descr = load ptr, ptr %descr.p
   %flags.p = getelementptr inbounds i8, ptr %arg, i64 64
   %flags = load i32, ptr %flags.p
-  %flags.wanted = and i32 %flags, 257
-  %plain = icmp eq i32 %flags.wanted, 257
+  %flags.wanted = and i32 %flags, %want.flags
+  %plain = icmp eq i32 %flags.wanted, %want.flags
   %same.descr = icmp eq ptr %descr, %want.descr
   %same.ndim = icmp eq i64 %ndim, %want.ndim
   %a1 = and i1 %plain, %same.descr
@@ -180,7 +192,7 @@ make.head:
   br i1 %k.more, label %make.one, label %run
 
 make.one:
-  %k.row = mul i64 %k, 4
+  %k.row = mul i64 %k, {ROW}
   %spec = getelementptr inbounds i64, ptr %out, i64 %k.row
   %k.slot = load i64, ptr %spec
   %k.descr.p = getelementptr inbounds i64, ptr %spec, i64 1
@@ -189,6 +201,20 @@ make.one:
   %k.ndim = load i64, ptr %k.ndim.p
   %k.shape.p = getelementptr inbounds i64, ptr %spec, i64 3
   %k.shape = load ptr, ptr %k.shape.p
+  %k.taken.p = getelementptr inbounds i64, ptr %spec, i64 4
+  %k.taken = load i64, ptr %k.taken.p
+  %k.takes = icmp sge i64 %k.taken, 0
+  br i1 %k.takes, label %take.over, label %make.new
+
+take.over:
+  %taken.p = getelementptr inbounds ptr, ptr %args, i64 %k.taken
+  %taken = load ptr, ptr %taken.p
+  %taken.refs = load i64, ptr %taken
+  %taken.refs.more = add i64 %taken.refs, 1
+  store i64 %taken.refs.more, ptr %taken
+  br label %make.take
+
+make.new:
   %k.refs = load i64, ptr %k.descr
   %k.refs.more = add i64 %k.refs, 1
   store i64 %k.refs.more, ptr %k.descr
@@ -203,9 +229,10 @@ no.memory:
   ret ptr null
 
 make.take:
+  %made.one = phi ptr [%result, %make.new], [%taken, %take.over]
   %result.p = getelementptr inbounds ptr, ptr %made, i64 %k
-  store ptr %result, ptr %result.p
-  %result.data.p = getelementptr inbounds i8, ptr %result, i64 16
+  store ptr %made.one, ptr %result.p
+  %result.data.p = getelementptr inbounds i8, ptr %made.one, i64 16
   %result.data = load ptr, ptr %result.data.p
   %k.slot.p = getelementptr inbounds i64, ptr %frame, i64 %k.slot
   store ptr %result.data, ptr %k.slot.p
@@ -279,6 +306,92 @@ drop:
 """
 
 
+# Runs a task on parts of a range: the first in this thread, the others in threads of their own,
+# which live no longer than the call. A thread takes some 10 us to make, and nothing is left behind
+# for a fork to trip over. Where no thread is to be had, its part is done here. A block holds the
+# ends of the part, the error found in it, the frame, the number of the thread, and what more the
+# task needs.
+PARALLEL = f"""
+define i64 @parallel(ptr %task, ptr %frame, ptr %blocks, i64 %bytes, i64 %upper, \
+i64 %threads, ptr %create, ptr %join) nounwind {{
+  %ids = alloca [{MAX_THREADS} x i64]
+  %made = alloca [{MAX_THREADS} x i32]
+  %first.hi = sdiv i64 %upper, %threads
+  store i64 0, ptr %blocks
+  %hi.p = getelementptr inbounds i64, ptr %blocks, i64 1
+  store i64 %first.hi, ptr %hi.p
+  %frame.p = getelementptr inbounds i64, ptr %blocks, i64 3
+  store ptr %frame, ptr %frame.p
+  %number.p = getelementptr inbounds i64, ptr %blocks, i64 4
+  store i64 0, ptr %number.p
+  br label %head
+head:
+  %t = phi i64 [1, %0], [%t.next, %next]
+  %t.next = add i64 %t, 1
+  %more = icmp slt i64 %t, %threads
+  br i1 %more, label %start, label %own
+start:
+  %offset = mul i64 %t, %bytes
+  %block = getelementptr inbounds i8, ptr %blocks, i64 %offset
+  call void @llvm.memcpy.p0.p0.i64(ptr %block, ptr %blocks, i64 %bytes, i1 false)
+  %lo.m = mul i64 %upper, %t
+  %lo = sdiv i64 %lo.m, %threads
+  store i64 %lo, ptr %block
+  %hi.m = mul i64 %upper, %t.next
+  %hi = sdiv i64 %hi.m, %threads
+  %block.hi = getelementptr inbounds i64, ptr %block, i64 1
+  store i64 %hi, ptr %block.hi
+  %block.t = getelementptr inbounds i64, ptr %block, i64 4
+  store i64 %t, ptr %block.t
+  %id = getelementptr inbounds i64, ptr %ids, i64 %t
+  %status = call i32 %create(ptr %id, ptr null, ptr %task, ptr %block)
+  %flag = getelementptr inbounds i32, ptr %made, i64 %t
+  store i32 %status, ptr %flag
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %here, label %next
+here:
+  call ptr %task(ptr %block)
+  br label %next
+next:
+  br label %head
+own:
+  call ptr %task(ptr %blocks)
+  br label %wait
+wait:
+  %w = phi i64 [0, %own], [%w.next, %noted]
+  %error = phi i64 [0, %own], [%error.next, %noted]
+  %waiting = icmp slt i64 %w, %threads
+  br i1 %waiting, label %look, label %done
+look:
+  %first = icmp eq i64 %w, 0
+  br i1 %first, label %noted, label %joinable
+joinable:
+  %w.flag = getelementptr inbounds i32, ptr %made, i64 %w
+  %w.status = load i32, ptr %w.flag
+  %running = icmp eq i32 %w.status, 0
+  br i1 %running, label %joining, label %noted
+joining:
+  %w.id.p = getelementptr inbounds i64, ptr %ids, i64 %w
+  %w.id = load i64, ptr %w.id.p
+  %joined = call i32 %join(i64 %w.id, ptr null)
+  br label %noted
+noted:
+  %w.offset = mul i64 %w, %bytes
+  %w.block = getelementptr inbounds i8, ptr %blocks, i64 %w.offset
+  %result.p = getelementptr inbounds i64, ptr %w.block, i64 2
+  %result = load i64, ptr %result.p
+  %bad = icmp ne i64 %result, 0
+  %error.next = select i1 %bad, i64 %result, i64 %error
+  %w.next = add i64 %w, 1
+  br label %wait
+done:
+  ret i64 %error
+}}
+"""
+
+RUNTIME_TEXT = ENTRY_TEXT + PARALLEL
+
+
 @functools.cache
 def is_supported() -> bool:
     """Whether objects are laid out as ``entry`` reads them: CPython with the GIL, 64 bits."""
@@ -342,11 +455,16 @@ class Entry(NamedTuple):
 
 
 class Array(NamedTuple):
-    """An argument or a result: its place in the frame, dtype and shape."""
+    """An argument or a result: its place in the frame, dtype and shape.
+
+    ``more`` holds the flags an argument must have, or the number of the argument whose memory a
+    result takes, -1 if it has memory of its own.
+    """
 
     slot: int
     dtype: np.dtype
     shape: tuple[int, ...]
+    more: int
 
 
 def make_entry(
@@ -376,11 +494,11 @@ def make_entry(
     kept: list[Any] = [table, template]
 
     def described(arrays: Sequence[Array]) -> int:
-        rows = np.zeros((len(arrays) or 1, 4), np.int64)
+        rows = np.zeros((len(arrays) or 1, ROW), np.int64)
         for row, x in zip(rows, arrays, strict=False):
             shape = np.array(x.shape or (0,), np.int64)
             kept.extend((shape, x.dtype))
-            row[:] = x.slot, id(x.dtype), len(x.shape), shape.ctypes.data
+            row[:] = x.slot, id(x.dtype), len(x.shape), shape.ctypes.data, x.more
         kept.append(rows)
         return rows.ctypes.data
 

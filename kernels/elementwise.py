@@ -20,7 +20,7 @@ def _call(name: str) -> Callable:
         dtype = arguments[0].dtype
         if dtype not in FLOATS:
             return None
-        return arguments[0].body.call(f"{name}.{dtype}", dtype, *arguments)
+        return arguments[0].body.math(name, *arguments)
 
     return function
 

@@ -8,6 +8,7 @@ them; only sums that a program declares reorderable carry fast-math flags.
 from __future__ import annotations
 
 import functools
+import re
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -245,7 +246,9 @@ class KernelPrinter:
         self.blocks = 0
         self.calls: dict[str, None] = {}
         self.tables: dict[str, None] = {}
-        self.tasks: dict[str, Kernel] = {}
+        self.tasks: dict[str, Spawn] = {}
+        self.slots: dict[int, int] = {}
+        self.rare = 0
 
     def label(self, name: str) -> str:
         self.blocks += 1
@@ -327,7 +330,11 @@ class KernelPrinter:
         self.add(f"  br label %{latch}")
         self.begin(latch)
         self.add(f"  {index}.next = add nuw nsw i64 {index}, 1")
-        self.add(f"  br label %{head}")
+        plain = ""
+        if item.rare:
+            self.rare += 1
+            plain = f", !llvm.loop !{FIRST_LOOP + self.rare}"
+        self.add(f"  br label %{head}{plain}")
         self.begin(exit)
 
     def repeat(self, item: While) -> None:
@@ -404,66 +411,25 @@ class KernelPrinter:
             self.note(name)
 
     def spawn(self, item: Spawn) -> None:
-        kernel = item.kernel
-        self.tasks[kernel.name] = kernel
+        self.tasks[item.kernel.name] = item
         self.blocks += 1
         name = f"%spawn{self.blocks}"
-        words = 3 + len(item.arguments)
+        # What is not in the frame goes along in the block.
+        extras = [x for x in item.arguments if id(x) not in self.slots]
+        words = BLOCK + len(extras)
         self.entry.append(f"  {name} = alloca [{words * MAX_THREADS} x i64], align 64")
-        head, body, exit = (self.label(x) for x in ("head", "body", "exit"))
-        before = self.label("before")
+        for k, x in enumerate(extras):
+            self.add(f"  {name}.x{k} = getelementptr inbounds i64, ptr {name}, i64 {BLOCK + k}")
+            self.add(f"  store {_passed(x)}, ptr {name}.x{k}")
         threads, upper = operand(item.threads, "i64"), operand(item.upper, "i64")
-        self.add(f"  br label %{before}")
-        self.begin(before)
-        self.add(f"  br label %{head}")
-        self.begin(head)
-        self.add(f"  {name}.t = phi i64 [0, %{before}], [{name}.next, %{body}]")
-        self.add(f"  {name}.more = icmp slt i64 {name}.t, {threads}")
-        self.add(f"  br i1 {name}.more, label %{body}, label %{exit}")
-        self.begin(body)
-        self.add(f"  {name}.next = add i64 {name}.t, 1")
-        self.add(f"  {name}.at = mul i64 {name}.t, {words}")
-        self.add(f"  {name}.own = getelementptr inbounds i64, ptr {name}, i64 {name}.at")
-        for part, t in (("lo", "t"), ("hi", "next")):
-            self.add(f"  {name}.{part}.m = mul i64 {upper}, {name}.{t}")
-            self.add(f"  {name}.{part} = sdiv i64 {name}.{part}.m, {threads}")
-        self.put(name, 0, f"i64 {name}.lo")
-        self.put(name, 1, f"i64 {name}.hi")
-        for k, x in enumerate(item.arguments):
-            given = _passed(x)
-            if k in item.private:
-                buffer, size = item.private[k]
-                part = f"{name}.a{k}"
-                self.add(f"  {part}.b = sub i64 {name}.t, 1")
-                self.add(f"  {part}.o = mul i64 {part}.b, {operand(size, 'i64')}")
-                self.add(
-                    f"  {part}.p = getelementptr inbounds i8, ptr %{buffer.name}, i64 {part}.o"
-                )
-                self.add(f"  {part}.f = icmp eq i64 {name}.t, 0")
-                self.add(f"  {part} = select i1 {part}.f, {given}, ptr {part}.p")
-                given = f"ptr {part}"
-            elif k in item.rows:
-                part = f"{name}.a{k}"
-                self.add(f"  {part}.o = mul i64 {name}.t, {operand(item.rows[k], 'i64')}")
-                self.add(f"  {part} = getelementptr inbounds i8, {given}, i64 {part}.o")
-                given = f"ptr {part}"
-            self.put(name, 3 + k, given)
-        self.add(f"  br label %{head}")
-        self.begin(exit)
-        create, join = (f"ptr %{f.name}" for f in item.functions)
+        parallel, create, join = (f"%{f.name}" for f in item.functions)
         self.add(
-            f"  {name}.error = call i64 @parallel(ptr @{kernel.name}_task, ptr {name}, "
-            f"i64 {8 * words}, i64 {threads}, {create}, {join})"
+            f"  {name}.error = call i64 {parallel}(ptr @{item.kernel.name}_task, ptr %frame, "
+            f"ptr {name}, i64 {8 * words}, i64 {upper}, i64 {threads}, ptr {create}, ptr {join})"
         )
-        if kernel.error is not None:
+        if item.kernel.error is not None:
             self.note(f"{name}.error")
-
-    def put(self, name: str, word: int, given: str) -> None:
-        """Store a word of a thread's block."""
-        self.blocks += 1
-        pointer = f"%put{self.blocks}"
-        self.add(f"  {pointer} = getelementptr inbounds i64, ptr {name}.own, i64 {word}")
-        self.add(f"  store {given}, ptr {pointer}")
+        self.items(item.after)
 
     def note(self, name: str) -> None:
         """Keep an error number, if it is one, in the frame."""
@@ -549,88 +515,66 @@ _PRINT: dict[type, Callable[[KernelPrinter, Any], None]] = {
 # Slots of the frame, the table of 64-bit words through which a program gets all it needs.
 ERROR, HOST, THREADS, SCRATCH = 0, 1, 2, 3
 FIRST = 4
+FIRST_LOOP = 1  # numbers of metadata begin above
 MAX_THREADS = 16
 
-# Runs a task on each of the blocks: the first in this thread, the others in threads of their own,
-# which live no longer than the call. A thread takes some 10 us to make, and nothing is left behind
-# for a fork to trip over. Where no thread is to be had, its part is done here.
-PARALLEL = f"""
-define internal i64 @parallel(ptr %task, ptr %blocks, i64 %bytes, i64 %threads, ptr %create, \
-ptr %join) nounwind noinline {{
-  %ids = alloca [{MAX_THREADS} x i64]
-  %made = alloca [{MAX_THREADS} x i32]
-  br label %head
-head:
-  %t = phi i64 [1, %0], [%t.next, %next]
-  %more = icmp slt i64 %t, %threads
-  br i1 %more, label %start, label %own
-start:
-  %offset = mul i64 %t, %bytes
-  %block = getelementptr inbounds i8, ptr %blocks, i64 %offset
-  %id = getelementptr inbounds i64, ptr %ids, i64 %t
-  %status = call i32 %create(ptr %id, ptr null, ptr %task, ptr %block)
-  %flag = getelementptr inbounds i32, ptr %made, i64 %t
-  store i32 %status, ptr %flag
-  %failed = icmp ne i32 %status, 0
-  br i1 %failed, label %here, label %next
-here:
-  call ptr %task(ptr %block)
-  br label %next
-next:
-  %t.next = add i64 %t, 1
-  br label %head
-own:
-  call ptr %task(ptr %blocks)
-  br label %wait
-wait:
-  %w = phi i64 [0, %own], [%w.next, %noted]
-  %error = phi i64 [0, %own], [%error.next, %noted]
-  %waiting = icmp slt i64 %w, %threads
-  br i1 %waiting, label %look, label %done
-look:
-  %first = icmp eq i64 %w, 0
-  br i1 %first, label %noted, label %joinable
-joinable:
-  %w.flag = getelementptr inbounds i32, ptr %made, i64 %w
-  %w.status = load i32, ptr %w.flag
-  %running = icmp eq i32 %w.status, 0
-  br i1 %running, label %joining, label %noted
-joining:
-  %w.id.p = getelementptr inbounds i64, ptr %ids, i64 %w
-  %w.id = load i64, ptr %w.id.p
-  %joined = call i32 %join(i64 %w.id, ptr null)
-  br label %noted
-noted:
-  %w.offset = mul i64 %w, %bytes
-  %w.block = getelementptr inbounds i8, ptr %blocks, i64 %w.offset
-  %result.p = getelementptr inbounds i64, ptr %w.block, i64 2
-  %result = load i64, ptr %result.p
-  %bad = icmp ne i64 %result, 0
-  %error.next = select i1 %bad, i64 %result, i64 %error
-  %w.next = add i64 %w, 1
-  br label %wait
-done:
-  ret i64 %error
-}}
-"""
+# Words of a thread's block: the ends of its part, the error found in it, the frame, the number of
+# the thread, and then what more the task needs. See ``kernels.call``.
+BLOCK = 5
 
 
-def task_text(kernel: Kernel) -> str:
-    """A kernel as a thread calls it: all it needs is in one block of words."""
+def task_text(item: Spawn, slots: dict[int, int]) -> str:
+    """A kernel as a thread calls it: all it needs is in a block and in the frame."""
+    kernel = item.kernel
     lines = [f"define internal ptr @{kernel.name}_task(ptr %block) nounwind {{"]
-    types = ["i64", "i64"]
-    for x in kernel.parameters:
-        types.append("ptr" if isinstance(x, Buffer) else LLVM_TYPES[x.dtype])
-    names = []
-    for k, kind in enumerate(types):
-        word = k if k < 2 else k + 1
-        lines.append(f"  %a{k}.p = getelementptr inbounds i64, ptr %block, i64 {word}")
-        lines.append(f"  %a{k} = load {kind}, ptr %a{k}.p")
-        names.append(f"{kind} %a{k}")
+
+    def word(name: str, base: str, index: int, kind: str) -> None:
+        lines.append(f"  %{name}.p = getelementptr inbounds i64, ptr %{base}, i64 {index}")
+        lines.append(f"  %{name} = load {kind}, ptr %{name}.p")
+
+    word("lo", "block", 0, "i64")
+    word("hi", "block", 1, "i64")
+    word("frame", "block", 3, "ptr")
+    word("t", "block", 4, "i64")
+    lines.append("  %own = icmp eq i64 %t, 0")
+    lines.append("  %before = sub i64 %t, 1")
+    names = ["i64 %lo", "i64 %hi"]
+    extras = 0
+    for k, (x, given) in enumerate(zip(kernel.parameters, item.arguments, strict=True)):
+        kind = "ptr" if isinstance(x, Buffer) else LLVM_TYPES[x.dtype]
+        slot = slots.get(id(given))
+        if slot is None:
+            word(f"a{k}", "block", BLOCK + extras, kind)
+            extras += 1
+        else:
+            word(f"a{k}", "frame", slot, kind)
+        name = f"%a{k}"
+        if k in item.private:
+            memory, size = item.private[k]
+            word(f"m{k}", "frame", slots[id(memory)], "ptr")
+            bytes = _task_number(lines, f"s{k}", size, slots)
+            lines.append(f"  %o{k} = mul i64 %before, {bytes}")
+            lines.append(f"  %q{k} = getelementptr inbounds i8, ptr %m{k}, i64 %o{k}")
+            lines.append(f"  %r{k} = select i1 %own, ptr %a{k}, ptr %q{k}")
+            name = f"%r{k}"
+        elif k in item.rows:
+            bytes = _task_number(lines, f"s{k}", item.rows[k], slots)
+            lines.append(f"  %o{k} = mul i64 %t, {bytes}")
+            lines.append(f"  %r{k} = getelementptr inbounds i8, ptr %a{k}, i64 %o{k}")
+            name = f"%r{k}"
+        names.append(f"{kind} {name}")
     lines.append(f"  %error = call i64 @{kernel.name}({', '.join(names)})")
     lines.append("  %result = getelementptr inbounds i64, ptr %block, i64 2")
     lines += ["  store i64 %error, ptr %result", "  ret ptr null", "}"]
     return "\n".join(lines)
+
+
+def _task_number(lines: list[str], name: str, value: Value, slots: dict[int, int]) -> str:
+    if isinstance(value, Constant):
+        return str(value.number)
+    lines.append(f"  %{name}.p = getelementptr inbounds i64, ptr %frame, i64 {slots[id(value)]}")
+    lines.append(f"  %{name} = load i64, ptr %{name}.p")
+    return f"%{name}"
 
 
 def kernel_text(kernel: Kernel, printer: KernelPrinter) -> str:
@@ -653,12 +597,16 @@ def kernel_text(kernel: Kernel, printer: KernelPrinter) -> str:
 def program_text(kernel: Kernel, printer: KernelPrinter) -> str:
     """The program's own function, which finds its parameters in the frame."""
     printer.lines, printer.entry = [], []
+    printer.slots = {id(x): FIRST + i for i, x in enumerate(kernel.parameters)}
     printer.items(kernel.items)
+    used = set(re.findall(r"%(\w+)", "\n".join(printer.lines)))
     lines = []
     for i, x in enumerate(kernel.parameters):
-        kind = "ptr" if isinstance(x, Buffer) else LLVM_TYPES[x.dtype]
-        lines.append(f"  %{x.name}.p = getelementptr inbounds i64, ptr %frame, i64 {FIRST + i}")
-        lines.append(f"  %{x.name} = load {kind}, ptr %{x.name}.p")
+        if x.name in used:
+            kind = "ptr" if isinstance(x, Buffer) else LLVM_TYPES[x.dtype]
+            slot = FIRST + i
+            lines.append(f"  %{x.name}.p = getelementptr inbounds i64, ptr %frame, i64 {slot}")
+            lines.append(f"  %{x.name} = load {kind}, ptr %{x.name}.p")
     if kernel.error is not None:
         lines += ["  %error = alloca i64", "  store i64 0, ptr %error"]
         printer.add("  %found = load i64, ptr %error")
@@ -673,6 +621,11 @@ def module_text(kernels: Iterable[Kernel], program: Kernel) -> tuple[str, list[s
     text = [kernel_text(k, printer) for k in kernels]
     text.append(program_text(program, printer))
     if printer.tasks:
-        text += [task_text(k) for k in printer.tasks.values()]
-        text.append(PARALLEL)
+        text += [task_text(item, printer.slots) for item in printer.tasks.values()]
+    text += [
+        f"!{FIRST_LOOP + k} = distinct !{{!{FIRST_LOOP + k}, !1}}"
+        for k in range(1, printer.rare + 1)
+    ]
+    if printer.rare:
+        text.append('!1 = !{!"llvm.loop.vectorize.enable", i1 false}')
     return "\n\n".join(text), list(printer.calls), list(printer.tables)

@@ -80,7 +80,8 @@ class Index(Value):
 
 
 PLAIN = frozenset({0, 1, -1, 2, -2, 3, 4, 0.5, -0.5, float("inf"), -float("inf")})
-TINY = 16  # sizes up to this are part of the text
+LIMITED = frozenset({"sin", "cos", "tan"})  # have a faster version for small arguments
+TINY = 8  # sizes up to this are part of the text
 
 
 class Buffer:
@@ -159,10 +160,13 @@ class Set(Item):
 class Loop(Item):
     """``for index in range(lower, upper)``."""
 
-    __slots__ = ("index", "items", "lower", "upper")
+    __slots__ = ("index", "items", "lower", "rare", "upper")
 
-    def __init__(self, index: Value, lower: Value, upper: Value, items: list) -> None:
+    def __init__(
+        self, index: Value, lower: Value, upper: Value, items: list, rare: bool = False
+    ) -> None:
         self.index, self.lower, self.upper, self.items = index, lower, upper, items
+        self.rare = rare  # seldom runs: not worth the compiler's time
 
 
 class While(Item):
@@ -243,9 +247,10 @@ class Spawn(Item):
 
     ``private`` holds, by the position of an argument, the memory and the bytes that each further
     thread gets in its place; ``rows`` the bytes by which an argument is moved on for each thread.
+    ``after`` puts together what the threads have accumulated.
     """
 
-    __slots__ = ("arguments", "functions", "kernel", "private", "rows", "threads", "upper")
+    __slots__ = ("after", "arguments", "functions", "kernel", "private", "rows", "threads", "upper")
 
     def __init__(
         self,
@@ -253,12 +258,13 @@ class Spawn(Item):
         arguments: list,
         upper: Value,
         threads: Value,
-        functions: tuple[Buffer, Buffer],
+        functions: tuple[Buffer, ...],
         private: dict[int, tuple[Buffer, Value]],
         rows: dict[int, Value],
     ) -> None:
         self.kernel, self.arguments, self.upper, self.threads = kernel, arguments, upper, threads
         self.functions, self.private, self.rows = functions, private, rows
+        self.after: list[Any] = []
 
 
 class External(Item):
@@ -292,13 +298,26 @@ class Kernel:
 class Builder(Body):
     """Writes the items of one kernel; statements go to the innermost open loop or branch."""
 
-    __slots__ = ("count", "error", "errors", "items", "kernel", "seen")
+    __slots__ = (
+        "count",
+        "distinct",
+        "error",
+        "errors",
+        "guard",
+        "items",
+        "kernel",
+        "rarely",
+        "seen",
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, distinct: bool = False) -> None:
         super().__init__("v")
+        self.distinct = distinct
         self.kernel = Kernel(name)
         self.error: Variable | None = None
         self.errors: dict[str, int] = {}
+        self.rarely = False
+        self.guard: Variable | None = None  # becomes nonzero where a limit is passed
         self.items: list[Any] = self.kernel.items
         self.count = 0
         self.seen: dict[Any, Any] = {}
@@ -318,9 +337,16 @@ class Builder(Body):
 
     def size(self, n: int) -> Value:
         """A number that depends on shapes: a parameter, so that the code serves all sizes."""
-        if -TINY <= n <= TINY:
+        return self.constant(n, "i64") if -TINY <= n <= TINY else self.extent(n)
+
+    def extent(self, n: int) -> Value:
+        """A length, of however few elements: a batch of 5 is one of 50 to the code."""
+        if n <= 1:
             return self.constant(n, "i64")
-        return self.parameter(("number", n), Index(self, f"n{len(self.kernel.parameters)}", "i64"))
+        # Of the program's own numbers each has its place: that two are equal says nothing of
+        # the next size, at which the text is to be the same.
+        key = ("number", n, len(self.seen)) if self.distinct else ("number", n)
+        return self.parameter(key, Index(self, f"n{len(self.kernel.parameters)}", "i64"))
 
     def number(self, value: Any, dtype: str) -> Value:
         """A number of the program; only the plainest are part of the text."""
@@ -342,6 +368,18 @@ class Builder(Body):
     def buffer(self, key: Any, dtype: str) -> Buffer:
         """The parameter that is the memory ``key``."""
         return self.parameter(key, Buffer(f"b{len(self.kernel.parameters)}", dtype))
+
+    def math(self, name: str, *arguments: Value) -> Value:
+        """Call a function; where a guard is up, a faster one with a limit that is watched."""
+        if self.guard is None or name not in LIMITED:
+            return super().math(name, *arguments)
+        from .vector_math import SMALL_ANGLE  # which is printed, as kernels are
+
+        (x,) = arguments
+        beyond = x.abs() > SMALL_ANGLE[x.dtype]
+        held = self.get(self.guard)
+        self.set(self.guard, held | beyond.convert("i32"))
+        return super().math(f"{name}_small", x)
 
     def flag(self, condition: Value, message: str) -> None:
         """Note an error if the condition holds; the program goes on to its end."""
@@ -419,7 +457,8 @@ class Builder(Body):
     def loop(self, upper: Value, lower: Value | None = None) -> Iterator[Value]:
         index = Index(self, self.name("i"), "i64")
         items: list[Any] = []
-        self.items.append(Loop(index, lower or self.constant(0, "i64"), upper, items))
+        start = self.constant(0, "i64") if lower is None else lower
+        self.items.append(Loop(index, start, upper, items, self.rarely))
         with self.into(items):
             yield index
 

@@ -10,6 +10,8 @@ import functools
 import threading
 from typing import Any
 
+from . import elf
+
 __all__ = ["Library", "assembly", "compile_object", "load_object", "target_description"]
 
 _lock = threading.RLock()  # LLVM contexts are shared: one thread at a time
@@ -45,6 +47,13 @@ def _features() -> str:
 @functools.cache
 def target_description() -> str:
     """What compiled code depends on besides its source: LLVM, the machine and its features."""
+    if elf.is_supported():  # as the kernel tells it, without waiting for LLVM
+        import llvmlite
+
+        with open("/proc/cpuinfo", "rb") as file:
+            processor = file.read(8192).split(b"\n\n")[0].decode()
+        told = [x for x in processor.splitlines() if x.startswith(("model", "flags", "vendor"))]
+        return "\n".join(["x86_64 linux", llvmlite.__version__, *told])
     binding = _binding()
     version = ".".join(map(str, binding.llvm_version_info))
     return f"{version} {binding.get_default_triple()} {binding.get_host_cpu_name()} {_features()}"
@@ -59,19 +68,20 @@ def _optimised(text: str, level: int) -> Any:
     options.loop_vectorization = True
     options.slp_vectorization = True
     options.loop_interleaving = True
-    options.loop_unrolling = True
+    # What is short is written out already; unrolling more doubles the compile time.
+    options.loop_unrolling = False
     builder = binding.create_pass_builder(target, options)
     builder.getModulePassManager().run(module, builder)
     return module
 
 
-def compile_object(text: str, level: int = 3) -> bytes:
+def compile_object(text: str, level: int = 2) -> bytes:
     """Compile an LLVM module to an object file."""
     with _lock:
         return _target().emit_object(_optimised(text, level))
 
 
-def assembly(text: str, level: int = 3) -> str:
+def assembly(text: str, level: int = 2) -> str:
     """The machine code of a module, as the assembler writes it."""
     with _lock:
         return _target().emit_assembly(_optimised(text, level))
@@ -91,8 +101,12 @@ class Library:
         return found
 
 
-def load_object(data: bytes) -> Library:
-    """Load an object file into this process."""
+def load_object(data: bytes) -> Any:
+    """Load an object file into this process: an object with ``address(name)``."""
+    if elf.is_supported():
+        image = elf.load(data)
+        if image is not None:
+            return image
     with _lock:
         binding = _binding()
         engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _target())

@@ -10,6 +10,8 @@ import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .loop import (
     Buffer,
     Call,
@@ -69,6 +71,7 @@ _INFIX = {
     "shr": (">>", SHIFT),
 }
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 _BOOLEAN = {"and": ("and", AND), "or": ("or", OR), "xor": ("!=", COMPARE)}
 # NumPy's functions, not ``math``'s: these neither raise at poles nor lose float32.
 _NUMPY_OPS = frozenset(
@@ -143,7 +146,7 @@ def number_text(value: Any, dtype: str) -> str:
     """A number of a dtype."""
     if dtype in ("f64", "f32", "h16"):
         value = float(value)
-        text = repr(value)
+        text = repr(value) if dtype == "f64" else str(getattr(np, NUMPY_NAMES[dtype])(value))
         if value != value:
             text = "np.nan"
         elif value in (float("inf"), -float("inf")):
@@ -155,6 +158,10 @@ def number_text(value: Any, dtype: str) -> str:
         value = complex(value)
         return f"np.{NUMPY_NAMES[dtype]}(complex({value.real!r}, {value.imag!r}))"
     return str(int(value)) if dtype == "i64" else f"np.{NUMPY_NAMES[dtype]}({int(value)})"
+
+
+def _known(x: Any) -> bool:
+    return isinstance(x, Constant) or not isinstance(x, Value)
 
 
 class _Expression:
@@ -202,7 +209,7 @@ def _parts(item: Any) -> tuple[Sequence[Any], Sequence[list]]:
         return (item.value, item.count), ()
     if kind is Copy:
         return (item.count,), ()
-    if kind is Call:
+    if kind is Call or kind is Spawn:
         return (*item.arguments, item.upper), ()
     if kind is External:
         return item.arguments, ()
@@ -327,6 +334,8 @@ class _Writer:
         result, op, arguments, more = item
         dtype = result.dtype
         if op in _COMPARE:
+            if not _known(arguments[1]) and _known(arguments[0]):  # x > 0, not 0 < x
+                op, arguments = _MIRRORED[op], arguments[::-1]
             of = next(a.dtype for a in arguments if isinstance(a, Value))
             x, y = (self.value(a, of) for a in arguments)
             text = f"{x.within(COMPARE + 1)} {_COMPARE[op]} {y.within(COMPARE + 1)}"
@@ -515,10 +524,6 @@ class _Writer:
         self.here = outer
 
     def branch(self, item: If) -> None:
-        if any(type(x) is Spawn for x in item.items):  # threads for what the other side does
-            self.uses[item.condition.name] -= 1
-            self.items(item.otherwise, id(item.otherwise))
-            return
         condition = self.text(item.condition, "i1")
         self.before_block(item.items, item.otherwise)
         self.add(f"if {condition}:")
@@ -565,7 +570,7 @@ class _Writer:
         if source != target:
             self.add(f"{target}[:{count}] = {source}[:{count}]")
 
-    def call(self, item: Call) -> None:
+    def call(self, item: Call | Spawn) -> None:
         listed = ["0", self.text(item.upper)]
         for x in item.arguments:
             listed.append(self.array(x) if isinstance(x, Buffer) else self.text(x, x.dtype))
@@ -581,11 +586,11 @@ class _Writer:
             tape = self.names.get(tape, tape)
             self.add(f"{tape} = {self.source.helper('longer')}({tape}, {more})")
         elif item.function == "host":
-            self.source.helper("host")
-            note = ""
-            if self.lines and self.lines[-1][1].startswith("# "):
-                note = f"  {self.lines.pop()[1]}"
-            self.add(f"host({number}){note}")
+            call = f"{self.source.helper('host')}({number})"
+            last = self.lines[-1][1] if self.lines else ""
+            if last.startswith("# ") and len(last) + len(call) + 4 * self.depth < WIDTH:
+                call = f"{call}  {self.lines.pop()[1]}"
+            self.add(call)
 
     def gemm(self, item: Gemm) -> None:
         arrays = [self.array(x) for x in (item.a, item.b, item.c)]
@@ -606,12 +611,11 @@ def _set_by_next(item: Declare, following: Sequence[Any]) -> bool:
 
 
 _WRITE: dict[type, Callable[[_Writer, Any], None]] = {
-    Comment: lambda writer, item: writer.add(f"# {item.text}"),
+    Comment: lambda writer, item: writer.add("# " + " ".join(item.text.split())),
     Statement: _Writer.statement,
     Declare: _Writer.declare,
     Load: _Writer.load,
     Store: _Writer.store,
-    Declare: _Writer.declare,
     Get: _Writer.get,
     Set: _Writer.set,
     Loop: _Writer.loop,
@@ -623,6 +627,7 @@ _WRITE: dict[type, Callable[[_Writer, Any], None]] = {
     Fill: _Writer.fill,
     Copy: _Writer.copy,
     Call: _Writer.call,
+    Spawn: _Writer.call,  # the threads are left to the compiled program
     External: _Writer.external,
     Gemm: _Writer.gemm,
 }
@@ -697,11 +702,14 @@ class _Source:
     ) -> str:
         program = self.kernel = self.program
         writer = _Writer(self, names)
+        writer.count(program.items, id(program.items))
         given = []
         for x in program.parameters:
             name = names.get(x.name, x.name)
             if isinstance(x, Buffer):
                 writer.kinds[x.name] = x.dtype
+            elif x.name in values and not writer.uses.get(x.name):
+                continue  # only threads use it
             if x.name in values:
                 writer.add(f"{name} = {values[x.name]}")
             else:
@@ -709,7 +717,6 @@ class _Source:
         messages = {m for k in (*kernels, program) for m in k.errors}
         if messages:
             writer.add("error = 0")
-        writer.count(program.items, id(program.items))
         writer.items(program.items, id(program.items))
         if messages:
             writer.add("if error:")
@@ -721,8 +728,10 @@ class _Source:
 def _function(name: str, parameters: Sequence[str], lines: Sequence[tuple[int, str]]) -> str:
     head = f"def {name}({', '.join(parameters)}):"
     text = ['@njit(error_model="numpy")']
-    for depth, line in [(0, head), *(lines or [(1, "pass")])]:
+    for depth, line in [(0, head), *lines]:
         text += _wrapped(INDENT * depth, line)
+    if all(line.startswith("#") for _, line in lines):
+        text.append(f"{INDENT}pass")
     return "\n".join(text)
 
 
@@ -745,7 +754,7 @@ def _wrapped(indent: str, line: str) -> list[str]:
 def _called_with(items: Iterable[Any], found: dict[int, dict[str, str]]) -> None:
     """What the program calls the buffers that it passes to each kernel."""
     for item in items:
-        if type(item) is Call:
+        if type(item) in (Call, Spawn):
             pairs = zip(item.kernel.parameters, item.arguments, strict=True)
             found[id(item.kernel)] = {
                 made.name: x.name for made, x in pairs if isinstance(x, Buffer)

@@ -212,6 +212,11 @@ class Body:
         self.statements.append(Statement(result, op, arguments, more))
         return result
 
+    def math(self, name: str, *arguments: Value) -> Value:
+        """Call a function of ``vector_math`` of the arguments' dtype."""
+        dtype = arguments[0].dtype
+        return self.call(f"{name}.{dtype}", dtype, *arguments)
+
     def call(self, function: str, dtype: str, *arguments: Any) -> Value:
         """Call a function of ``vector_math`` by name; ``dtype`` is its result's."""
         return self.emit("call", dtype, *arguments, more=function)

@@ -202,6 +202,8 @@ class Tracer:
     _views: list
     shape: Any
     dtype: Any
+    # A Python number whose dtype is weak (NEP 50), if the tracer stands for a Python number.
+    weak: Any = None
     __hash__ = None  # type: ignore[assignment]
 
     if TYPE_CHECKING:  # the ndarray interface, attached by functorch_like.numpy
@@ -233,6 +235,10 @@ class PrimalTracer(Tracer):
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
         return self.primal.dtype
+
+    @property
+    def weak(self) -> Any:  # type: ignore[override]
+        return self.primal.weak if isinstance(self.primal, Tracer) else None
 
     def concrete(self) -> Any:
         primal = self.primal
@@ -902,8 +908,15 @@ def align(operands: tuple) -> tuple:
 def _align(operands: tuple) -> tuple:
     shape = np.broadcast_shapes(*[shape_of(x) for x in operands])
     # Python scalars are weak (NEP 50); np.result_type knows them as such.
-    dtype = np.result_type(*[x if type(x) in _PYTHON_SCALARS else x.dtype for x in operands])
+    dtype = np.result_type(*[_promoted(x) for x in operands])
     return tuple([fit(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands])
+
+
+def _promoted(x: Any) -> Any:
+    """An operand as promotion sees it."""
+    if type(x) in _PYTHON_SCALARS:
+        return x
+    return x.weak if isinstance(x, Tracer) and x.weak is not None else x.dtype
 
 
 def fit(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:

@@ -17,7 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from .core import Elementwise, General, ShapedArray, Tracer, dtype_of, elementwise, fit, shape_of
+from .core import (
+    Elementwise,
+    General,
+    ShapedArray,
+    Tracer,
+    _promoted,
+    dtype_of,
+    elementwise,
+    fit,
+    shape_of,
+)
 from .structural import conjugate, convert, real
 
 LN2 = math.log(2.0)
@@ -292,9 +302,7 @@ class _Select(Elementwise):
     def align(self, operands: tuple) -> tuple:
         condition, x, y = operands
         shape = np.broadcast_shapes(shape_of(condition), shape_of(x), shape_of(y))
-        dtype = np.result_type(
-            *[v if type(v) in (int, float, complex) else v.dtype for v in (x, y)]
-        )
+        dtype = np.result_type(*[_promoted(v) for v in (x, y)])
         if isinstance(condition, Tracer):
             condition = fit(condition, shape, np.dtype(bool))
         x, y = (fit(v, shape, dtype) if isinstance(v, Tracer) else v for v in (x, y))

@@ -22,7 +22,7 @@ Pick = Callable[[Sequence], Any]
 
 
 class Step:
-    """``values.append(apply(*[values[i] for i in sources]))``."""
+    """Appends ``apply(*[values[i] for i in sources])``, one value or a list of them."""
 
     def __init__(self, name: str, sources: list[int], apply: Callable) -> None:
         self.name, self.sources, self.apply = name, sources, apply
@@ -43,7 +43,8 @@ class Drawn:
     def __call__(self, *arguments: Any) -> list:
         values = list(arguments)
         for step in self.steps:
-            values.append(step.apply(*[values[i] for i in step.sources]))
+            made = step.apply(*[values[i] for i in step.sources])
+            values += made if type(made) is list else [made]
         return [values[i] for i in self.results]
 
     def __repr__(self) -> str:
@@ -175,7 +176,7 @@ BINARY: dict[str, Callable] = {
     "less": lambda x, y: x < y,
     "equal": lambda x, y: x == y,
     "logical": lambda x, y: (x > 0) & (y > 0),
-    "or": lambda x, y: np.logical_or(x, y),
+    "or": lambda x, y: np.logical_or(x > 0.2, y > 0.2),
     "logaddexp": np.logaddexp,
     "modulo": lambda x, y: x % (y * y + 2),
     "lazy": lambda x, y: np.where(y > 0, np.sqrt(np.abs(x * 1.0)), y),
@@ -603,6 +604,116 @@ OPERATIONS = (
 )  # fmt: skip
 
 
+# --------------------------------------------------------------------------------------
+# Loops and branches, whose bodies are drawn programs too
+
+
+def alike(x: Any, value: Any) -> Any:
+    """``value`` with the shape and dtype of ``x``."""
+    if x.dtype.kind == "f":
+        value = value if value.shape == x.shape else x + np.sum(1.0 * value) / 8
+        return np.tanh(1.0 * value).astype(x.dtype)
+    return (x % 9 + value.size % 7) % 11 if x.dtype.kind in "iu" else ~x
+
+
+def body_of(
+    pick: Pick, arguments: list, count: int, operations: Sequence[Callable], stacks: int = 0
+) -> tuple[str, Callable]:
+    """``body(*arguments) -> (values like the first count, stacks more values)``."""
+    inner = draw(pick, pick([0, 1, 2, 3]), operations=operations, arguments=arguments)
+    all_values = len(arguments) + len(inner.steps)
+    inner.results = list(range(all_values))
+    with np.errstate(all="ignore"):
+        made = [np.asarray(x) for x in inner(*arguments)]
+    inner.results = list(range(len(made)))
+    following: list[tuple[int, bool]] = []
+    for x in arguments[:count]:
+        same = [k for k, y in enumerate(made) if (y.shape, y.dtype) == (x.shape, x.dtype)]
+        others = [k for k in same if k < count]
+        kind = pick(["computed", "computed", "computed", "carry", "fitted"])
+        if kind == "carry":  # itself, or one given in its place
+            following.append((pick(others), False))
+        elif kind == "computed":
+            following.append((pick([*same[-2:], len(made) - 1]), True))
+        else:
+            following.append((pick(range(len(made))), True))
+    ys = [pick(range(len(made) + 2)) for _ in range(stacks)]
+
+    def body(*given: Any) -> tuple[list, list]:
+        values = inner(*given)
+        nexts = [
+            alike(given[k], values[i]) if fit else values[i] for k, (i, fit) in enumerate(following)
+        ]
+        extra = [*values, nexts[0] if nexts else 1.5, 2.5]
+        return nexts, [extra[i] for i in ys]
+
+    return f"{{{inner!r} next {following} ys {ys}}}".replace("\n", "; "), body
+
+
+def looped(pick: Pick, values: list, rng: np.random.Generator) -> tuple | None:
+    import functorch_like as ft
+
+    n_carry = pick([1, 1, 2, 3])
+    small = [i for i, x in enumerate(values) if x.size <= 2000]
+    if not small:
+        return None
+    carries = [latest(pick, small) for _ in range(n_carry)]
+    consts = [latest(pick, small) for _ in range(pick([0, 0, 1, 2]))]
+    kind = pick(["scan", "scan", "scan", "while", "fori", "cond", "switch", "map"])
+    operations = [*OPERATIONS, looped] if pick([False, False, True]) else OPERATIONS
+    first = [values[i] for i in carries]
+    fixed = [values[i] for i in consts]
+    if kind in ("scan", "map"):
+        length = pick([1, 2, 3, 4, 9])
+        rows = [i for i, x in enumerate(values) if x.ndim and 1 <= x.shape[0] <= 20]
+        stacked = [latest(pick, rows) for _ in range(pick([0, 1, 1, 2]))] if rows else []
+        if stacked:
+            length = values[stacked[0]].shape[0]
+            stacked = [i for i in stacked if values[i].shape[0] == length]
+        if kind == "map" and not stacked:
+            return None
+        reverse = pick([False, True])
+        own = [values[i][0] for i in stacked]
+        text, body = body_of(pick, [*first, *own, *fixed], n_carry, operations, pick([0, 1, 2, 3]))
+
+        def scan(*given: Any) -> list:
+            init, xs, extra = (
+                list(given[:n_carry]),
+                list(given[n_carry : n_carry + len(stacked)]),
+                given[n_carry + len(stacked) :],
+            )
+            if kind == "map":
+                return [*ft.map(lambda x: body(*init, *x, *extra)[0], xs)]
+            carry, ys = ft.scan(
+                lambda c, x: body(*c, *x, *extra), init, xs, length=length, reverse=reverse
+            )
+            return [*carry, *ys]
+
+        return f"{kind} {length, reverse} {text}", [*carries, *stacked, *consts], scan
+    text, body = body_of(pick, [*first, *fixed], n_carry, operations)
+    steps = pick([0, 1, 2, 5])
+
+    def run(*given: Any) -> list:
+        init, extra = list(given[:n_carry]), given[n_carry:]
+        if kind == "fori":
+            return ft.fori_loop(0, steps, lambda i, c: body(*c, *extra)[0], init)
+        if kind == "while":
+            return ft.while_loop(
+                lambda s: (s[0] < steps) & (np.sum(s[1][0]) < 1e6),
+                lambda s: (s[0] + 1, body(*s[1], *extra)[0]),
+                (0, init),
+            )[1]
+        total = np.sum(init[0] * 1.0)
+        branches = [lambda *c: body(*c, *extra)[0], lambda *c: list(c)]
+        if kind == "cond":
+            return ft.cond(total > 0.1, *branches, *init)
+        index = np.floor(np.abs(total) * 1.37 + 0.21).astype(np.int64) % 3
+        halves = lambda *c: [alike(x, x) for x in c]
+        return ft.switch(index, [*branches, halves], *init)
+
+    return f"{kind} {steps} {text}", [*carries, *consts], run
+
+
 def draw(
     pick: Pick,
     length: int = 6,
@@ -610,15 +721,17 @@ def draw(
     dtypes: Sequence[str] = ("f8", "f8", "f8", "f4", "i8", "?", "i4"),
     layouts: Sequence[str] = ("C", "C", "F", "reversed", "broadcast"),
     operations: Sequence[Callable] = OPERATIONS,
+    arguments: list | None = None,
 ) -> Drawn:
     """A program with its arguments."""
     rng = np.random.default_rng(pick(range(1000)))
-    arguments = []
-    shape = shape_of(pick, sizes)
-    for _ in range(pick([1, 2, 3])):
-        if pick([True, False]):
-            shape = shape_of(pick, sizes)
-        arguments.append(laid_out(numbers(rng, shape, pick(dtypes)), pick(layouts)))
+    if arguments is None:
+        arguments = []
+        shape = shape_of(pick, sizes)
+        for _ in range(pick([1, 2, 3])):
+            if pick([True, False]):
+                shape = shape_of(pick, sizes)
+            arguments.append(laid_out(numbers(rng, shape, pick(dtypes)), pick(layouts)))
     values = list(arguments)
     steps: list[Step] = []
     for _ in itertools.count():
@@ -630,12 +743,18 @@ def draw(
                 continue
             made = unary(pick, values, rng)
         name, sources, function = made
-        with np.errstate(all="ignore"):
-            value = np.asarray(function(*[values[i] for i in sources]))
-        if value.size > MOST or value.dtype == np.float16:
+        try:
+            with np.errstate(all="ignore"):
+                value = function(*[values[i] for i in sources])
+        except TypeError:  # a loop of no steps is staged, and its plain arrays are no tracers
+            continue
+        several = value if type(value) is list else [value]
+        several = [np.asarray(x) for x in several]
+        if any(x.size > MOST or x.dtype == np.float16 for x in several):
             continue
         steps.append(Step(name, sources, function))
-        values.append(value)
+        values += several
+        value = values[-1]
         if value.dtype.kind == "f" and np.max(np.abs(value), initial=0) > 30:
             steps.append(Step("tanh", [len(values) - 1], np.tanh))
             values.append(np.tanh(value))

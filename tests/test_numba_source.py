@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from drawn_programs import draw
 
 import functorch_like as ft
 from functorch_like.kernels.loop import Builder
@@ -29,7 +31,7 @@ def run(lowered: Any, leaves: list[np.ndarray], compiled: bool) -> list[np.ndarr
         exec(compile(lowered.source, "<printed>", "exec"), space)
         name = next(reversed([k for k in space if not k.startswith("__")]))
         graph = lowered.graph
-        given = [np.array(x).reshape(-1) for x in (*leaves, *graph.constant_values)]
+        given = [np.array(x).reshape(-1) for x in (*leaves, *lowered._executable.constants)]
         outs = [np.zeros(int(np.prod(a.shape)), a.dtype) for a in graph.output_avals]
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", numba.NumbaWarning)
@@ -78,12 +80,13 @@ def lorenz(s):
     return np.sum(last) + np.sum(rows**2)
 
 
-def loops(x):
-    def doubled(y):
-        return ft.while_loop(lambda y: np.sum(y) < 100.0, lambda y: y * 1.5 + np.sin(y), y)
+def doubled(y):
+    return ft.while_loop(lambda y: np.sum(y) < 100.0, lambda y: y * 1.5 + np.sin(y), np.abs(y))
 
+
+def loops(x):
     k = ft.while_loop(lambda n: n[0] < 10, lambda n: (n[0] + 1, n[1] * 2), (0, 1))[1]
-    return ft.grad(lambda x: np.sum(doubled(x)))(np.abs(x)), k
+    return ft.grad(lambda x: np.sum(doubled(x)))(x), k
 
 
 def choices(k, x):
@@ -99,9 +102,11 @@ CASES: dict[str, tuple] = {
     "vector": (vector, X, M),
     "small": (small, SMALL, SMALL + 1),
     "branches": (branches, X, np.array([3, -1, 20, 3])),
+    "product": (lambda a, b: np.tanh(a @ b.T), M, M),
     "products": (products, RNG.normal(size=(20, 30)), RNG.normal(size=(30, 20))),
     "lorenz": (lorenz, np.ones(3)),
     "lorenz gradient": (ft.grad(lorenz), np.ones(3)),
+    "loop": (doubled, X[:3]),
     "loops": (loops, X[:3]),
     "long loops": (loops, X[:20]),
     "choices": (choices, np.int64(1), X),
@@ -110,7 +115,7 @@ CASES: dict[str, tuple] = {
 
 
 # Numba takes a second for each.
-IN_NUMBA = ("vector", "small", "products", "lorenz", "loops", "choices", "kinds")
+IN_NUMBA = ("vector", "small", "product", "lorenz", "loop", "choices", "kinds")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -123,6 +128,21 @@ def test_in_python(case: str) -> None:
 def test_in_numba(case: str) -> None:
     f, *args = CASES[case]
     check(f, *args, compiled=True, rtol=2e-6 if case == "kinds" else 1e-10)
+
+
+def test_drawn_programs() -> None:
+    done = 0
+    for seed in range(1, 60):
+        pick = random.Random(seed)
+        program = draw(lambda options, pick=pick: options[pick.randrange(len(options))])
+        lowered = ft.jit(program).lower(*program.arguments)
+        if "host(" in lowered.source or lowered.cost().flops > 10_000:
+            continue
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            rtol = 1e-3 if program.single else 1e-7
+            check(program, *program.arguments, compiled=False, rtol=rtol)
+        done += 1
+    assert done > 10
 
 
 def test_poles_and_special_functions() -> None:

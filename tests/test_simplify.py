@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import types
 
 import numpy as np
@@ -567,21 +566,3 @@ def agree(graph: Graph, got, wanted) -> None:
             np.testing.assert_array_equal(a, b)
         else:
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
-
-
-def test_a_thousand_equations_in_ten_milliseconds() -> None:
-    def f(x):
-        y = x
-        for _ in range(80):
-            y = np.sin(y * x) + x[::-1] * 0.5
-        return np.sum(y)
-
-    graph = staged(ft.grad(f), X)
-    assert len(graph.equations) > 1000
-
-    def timed() -> float:
-        start = time.perf_counter()
-        simplify(graph)
-        return time.perf_counter() - start
-
-    assert min(timed() for _ in range(10)) < 0.010 * len(graph.equations) / 1000

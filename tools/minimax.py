@@ -80,7 +80,7 @@ def fit(
     ]
     grid = [x if abs(x) > mpf("1e-10") else mpf("1e-10") for x in grid]
     values = [f(x) for x in grid]
-    weights = [weight(x) for x in grid]
+    weights = [max(weight(x), mpf("1e-12")) for x in grid]
     fixed: dict[int, Any] = {}
     left = list(range(count))
     while left:
@@ -110,13 +110,13 @@ def _odd(g: Real) -> Real:
     return lambda z: (g(sq(z)) - sq(z)) / sq(z) ** 3
 
 
+def _arctanh(z: Any) -> Any:
+    """``(2 s - 2 arctanh(s)) / s**3`` as a function of ``z = s**2``."""
+    s = sq(z)
+    return (s - mpmath.atanh(s)) * 2 / s**3
+
+
 PSI_ROOT = mpmath.findroot(mpmath.digamma, mpf("1.46"))
-
-
-def _scaled_erfc(t: Any) -> Any:
-    """``exp(x**2) erfc(x) (x + 2)`` of ``t = (x - 6) / (x + 2)``."""
-    x = 8 / (1 - t) - 2
-    return mpmath.erfc(x) * mpmath.exp(x * x) * (x + 2)
 
 
 def _from_mobius(t: Any) -> Any:
@@ -140,6 +140,14 @@ def _erfinv_ratio(w: Any) -> Any:
     return z / x
 
 
+def _erfinv_near(u: Any) -> Any:
+    return _erfinv_ratio(u + mpf("0.625"))
+
+
+def _erfinv_far(u: Any) -> Any:
+    return _erfinv_ratio((u + mpf("3.375")) ** 2)
+
+
 # name: (function, weight, low, high, number of coefficients for f64 and for f32)
 FITS: dict[str, tuple[Real, Real, Any, Any, int, int]] = {
     # exp(r) = 1 + r + r**2 p(r)
@@ -160,16 +168,13 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int, int]] = {
     # sinh(r) = r + r**3 p(r**2); cosh(r) = 1 + r**2 p(r**2)
     "SINH": (_odd(mpmath.sinh), lambda z: z, 0, HALF_LN2**2, 5, 2),
     "COSH": (lambda z: (mpmath.cosh(sq(z)) - 1) / z, lambda z: z, 0, HALF_LN2**2, 5, 3),
-    # log((1 + s) / (1 - s)) = 2 s + s**3 p(s**2)
-    "LOG": (
-        lambda z: (2 * mpmath.atanh(sq(z)) - 2 * sq(z)) / sq(z) ** 3,
-        lambda z: z, 0, S**2 * mpf("1.0001"), 7, 3,
-    ),
-    # log(1 + f) = f - f**2 / 2 + f**3 p(f)
+    # 2 arctanh(s) = 2 s - s**3 p(s**2)
+    "LOG": (_arctanh, lambda z: z, 0, S**2 * mpf("1.0001"), 7, 0),
+    # r - log(1 + r) = r**2 p(r)
     "LOG_DIRECT": (
-        lambda f: (mpmath.log1p(f) - f + f * f / 2) / f**3,
-        lambda f: abs(f**3 / mpmath.log1p(f)),
-        sq(mpf("0.5")) - mpf("1.0001"), sq(mpf(2)) - mpf("0.9999"), 20, 9,
+        lambda r: (r - mpmath.log1p(r)) / r**2,
+        lambda r: abs(r**2 / mpmath.log1p(r)),
+        sq(mpf("0.5")) - mpf("1.0001"), sq(mpf(2)) - mpf("0.9999"), 0, 10,
     ),
     # sin(r) = r + r**3 p(r**2); cos(r) = 1 - r**2 / 2 + r**4 p(r**2)
     "SIN": (_odd(mpmath.sin), lambda z: z, 0, QUARTER_PI**2, 6, 3),
@@ -177,25 +182,24 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int, int]] = {
         lambda z: (mpmath.cos(sq(z)) - 1 + z / 2) / z**2,
         lambda z: z**2, 0, QUARTER_PI**2, 6, 3,
     ),
-    # arctan(t) = t + t**3 p(t**2); arcsin alike
-    "ARCTAN": (_odd(mpmath.atan), lambda z: z, 0, 1, 19, 8),
-    "ARCSIN": (_odd(mpmath.asin), lambda z: z, 0, mpf("0.2501"), 12, 5),
-    # 2 arctanh(s) = 2 s + s**3 p(s**2), s to 1/3
-    "LOG1P_UNIT": (
-        lambda z: (2 * mpmath.atanh(sq(z)) - 2 * sq(z)) / sq(z) ** 3,
-        lambda z: z, 0, mpf("0.11112"), 10, 4,
+    # arctan(t) = t + t**3 p(t**2 - 3/4); arcsin(t) = t + t**3 p(t**2)
+    "ARCTAN": (
+        lambda u: _odd(mpmath.atan)(max(u + mpf("0.75"), mpf("1e-12"))), lambda u: u + mpf("0.75"),
+        mpf("-0.75"), mpf("0.25"), 19, 8,
     ),
+    "ARCSIN": (_odd(mpmath.asin), lambda z: z, 0, mpf("0.2501"), 12, 5),
+    # the same for s to 1/3
+    "LOG1P_UNIT": (_arctanh, lambda z: z, 0, mpf("0.11112"), 10, 4),
     # log(1 + r) = r - r**2 / 2 + r**3 p(r)
     "LOG_TABLE": (
         lambda r: (mpmath.log1p(r) - r + r * r / 2) / r**3,
-        lambda r: r * r, mpf("-0.0056"), mpf("0.0056"), 6, 0,
+        lambda r: r * r, mpf("-0.0068"), mpf("0.0068"), 6, 0,
     ),
     # m**(-1/3)
     "CBRT": (
         lambda m: m ** (-mpf(1) / 3), lambda m: m ** (mpf(1) / 3),
         sq(mpf("0.5")), sq(mpf(2)), 6, 3,
     ),
-    "ERFC": (_scaled_erfc, lambda t: 1 / _scaled_erfc(t), -3, mpf("0.734"), 29, 14),
     # of t = (y - 3) / (y + 2), 1 <= y <= 5: loggamma(y) / (y - 1) / (y - 2) and
     # digamma(y) / (y - root)
     "GAMMALN": (
@@ -221,15 +225,11 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int, int]] = {
         if z > mpf("1e-12") else mpf(1) / 12 - z / 120,
         lambda z: z, 0, mpf("0.04"), 7, 0,
     ),
-    # of w = -log(1 - x**2) less 0.625, and of sqrt(w) less 3.375
-    "ERFINV": (
-        lambda u: _erfinv_ratio(u + mpf("0.625")), lambda u: mpf(1),
-        mpf("-0.625"), mpf("4.375"), 24, 0,
-    ),
-    "ERFINV_TAIL": (
-        lambda u: _erfinv_ratio((u + mpf("3.375")) ** 2), lambda u: mpf("0.3"),
-        mpf("-1.14"), mpf("2.69"), 30, 0,
-    ),
+    # erfinv(x) / x of w = -log(1 - x**2) less 0.625, and of sqrt(w) less 3.375; for float32 too
+    "ERFINV": (_erfinv_near, lambda u: mpf(1), mpf("-0.625"), mpf("4.375"), 24, 0),
+    "ERFINV_TAIL": (_erfinv_far, lambda u: mpf("0.3"), mpf("-1.14"), mpf("2.69"), 30, 0),
+    "ERFINV_SINGLE": (_erfinv_near, lambda u: mpf(1), mpf("-0.625"), mpf("4.375"), 11, 0),
+    "ERFINV_TAIL_SINGLE": (_erfinv_far, lambda u: mpf("0.3"), mpf("-1.14"), mpf("0.705"), 10, 0),
     # erf(x) = x + x p(x**2) to 1; -log2(erfc(x)) of x - 1 beyond
     "ERF_SMALL": (
         lambda z: mpmath.erf(sq(z)) / sq(z) - 1, lambda z: mpf(1), 0, 1, 0, 7,
@@ -242,10 +242,7 @@ FITS: dict[str, tuple[Real, Real, Any, Any, int, int]] = {
     "EXP_POWER": (
         lambda r: (mpmath.expm1(r) - r) / r**2, lambda r: r**2, -HALF_LN2, HALF_LN2, 6, 0,
     ),
-    "LOG_POWER": (
-        lambda z: (2 * mpmath.atanh(sq(z)) - 2 * sq(z)) / sq(z) ** 3,
-        lambda z: z, 0, S**2 * mpf("1.0001"), 4, 0,
-    ),
+    "LOG_POWER": (_arctanh, lambda z: z, 0, S**2 * mpf("1.0001"), 4, 0),
     # tanh(x) = x + x**3 p(x**2)
     "TANH": (_odd(mpmath.tanh), lambda z: z, 0, mpf("0.3907"), 0, 5),
 }  # fmt: skip

@@ -62,11 +62,14 @@ class Body:
     def __init__(self, outer: Any, graph: Graph, given: Sequence[Any]) -> None:
         """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input."""
         self.lowering = type(outer)()
+        self.lowering.captured = outer.captured
         self.inputs = list(given)
         for var, value in zip(graph.inputs, given, strict=True):
             self.lowering.views[var] = (
                 View(value, value.shape, value.dtype) if isinstance(value, Root) else value
             )
+        for var, held in zip(graph.constants, graph.constant_values, strict=True):
+            self.lowering.views[var] = self.lowering.capture(held)
         for equation in graph.equations:
             self.lowering.add(equation)
         self.outputs = [self.lowering.view(x) for x in graph.outputs]
@@ -251,7 +254,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
     starts = _starts(lowering, init, carries, equation)
 
     # Backwards: the carries are totals of the constants' cotangents and the carry's cotangents.
-    hoisted = [_captured(lowering, x) for x in closed.constants]
+    hoisted = [lowering.capture(x) for x in closed.constants]
     totals = chosen(want_consts, consts)
     zeros = [
         View(np.zeros((), v.dtype)[()], (), v.dtype).then(v.shape, lambda own: []) for v in totals
@@ -267,6 +270,9 @@ def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
         targets.append(next(given) if want else Root(view.shape, view.dtype))
     back_carries = carried(lowering, back_init, targets)
     kept = [Root(v.shape, v.dtype) for v in init]
+    for root in kept:
+        if not is_small(root):
+            root.window = _unknown  # on the tape's row, once it is being read
     graph = _summing(closed.graph, len(hoisted), n_consts, n_carry, n_totals)
     back = Body(
         lowering,
@@ -301,8 +307,8 @@ def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
     return None
 
 
-def _captured(lowering: Any, x: Any) -> View:
-    raise NotImplementedError("a transposed body captured an array")
+def _unknown(emitter: Any) -> Any:
+    raise AssertionError("a row of a tape is read outside its loop")
 
 
 def _summing(graph: Graph, hoisted: int, consts: int, carry: int, totals: int) -> Graph:
@@ -390,7 +396,6 @@ def expand_scans(graph: Graph) -> Graph:
         ys_cts = cts[sum(floats[:n_carry]) :]
 
         back = _summing(closed.graph, len(hoisted), n_consts, n_carry, sum(want_consts))
-        read = {x for e in back.equations for x in e.inputs} | set(back.outputs)
         totals, own, body_consts, kept, steps, ct_in, ct_rows = split(
             (
                 *(sum(want_consts), len(hoisted), n_consts, n_carry, n_xs),
@@ -398,8 +403,28 @@ def expand_scans(graph: Graph) -> Graph:
             ),
             back.inputs,
         )
+        products = _products(back, totals)
+        given = {("c", i): v for i, v in enumerate(body_consts)}
+        given |= {("h", i): v for i, v in enumerate(kept)}
+        given |= {("x", i): v for i, v in enumerate(steps)}
+        place = _forward(equation, params, operands, places, equations)
+        again = _computed_again(back, given, equations[place].params, params["length"])
+        shared = {*own, *body_consts}
+        factors = [x for a, b, _ in products.values() for x in (a, b) if x not in shared]
+        back = prune(
+            Graph(
+                back.inputs,
+                [],
+                [],
+                [e for e in back.equations if e.outputs[0] not in again],
+                [*[x for k, x in enumerate(back.outputs) if k not in products], *factors],
+            )
+        )
+        read = {x for e in back.equations for x in e.inputs} | set(back.outputs)
         used = [var in read for var in kept]
-        stacks = _keeping(equation, params, operands, used, places, equations)
+        inner: Graph = equations[place].params["graph"]
+        carries = chosen(used, inner.inputs[n_consts : n_consts + n_carry])
+        stacks = _keep(equations, place, [*carries, *again.values()])
         const_pairs = [
             (var, x)
             for var, x in zip([*own, *body_consts], [*hoisted, *consts], strict=True)
@@ -408,35 +433,36 @@ def expand_scans(graph: Graph) -> Graph:
         row_pairs = [
             (var, x)
             for var, x in zip(
-                [*chosen(used, kept), *steps, *ct_rows], [*stacks, *xs, *ys_cts], strict=True
+                [*chosen(used, kept), *again, *steps, *ct_rows],
+                [*stacks, *xs, *ys_cts],
+                strict=True,
             )
             if var in read
         ]
-        zeros = []
-        for aval in back.output_avals[: len(totals)]:
-            zero: Any = Literal(aval.dtype.type(0))
-            if aval.shape:
-                var = Var(aval)
-                equations.append(
-                    Equation(registry["broadcast_to"], [zero], {"shape": aval.shape}, [var])
-                )
-                zero = var
-            zeros.append(zero)
+        summed = [k for k in range(len(totals)) if k not in products]
+        zeros = [_zeros(totals[k].aval, equations) for k in summed]
         body = Graph(
-            [*[v for v, _ in const_pairs], *totals, *ct_in, *[v for v, _ in row_pairs]],
+            [
+                *[v for v, _ in const_pairs],
+                *[totals[k] for k in summed],
+                *ct_in,
+                *[v for v, _ in row_pairs],
+            ],
             [],
             [],
             back.equations,
             back.outputs,
         )
-        results = iter(equation.outputs)
-        outputs = [next(results) for _ in totals]
+        wanted_results = list(equation.outputs)
+        outputs = [wanted_results[k] for k in summed]
+        rest = iter(wanted_results[len(totals) :])
         want_active = chosen(active, want_carry)
         outputs += [
-            next(results) if want else Var(var.aval)
+            next(rest) if want else Var(var.aval)
             for var, want in zip(ct_in, want_active, strict=True)
         ]
-        outputs += list(results)
+        outputs += list(rest)
+        rows = [Var(ShapedArray((params["length"], *x.aval.shape), x.aval.dtype)) for x in factors]
         equations.append(
             Equation(
                 scan,
@@ -444,14 +470,31 @@ def expand_scans(graph: Graph) -> Graph:
                 {
                     "graph": body,
                     "n_consts": len(const_pairs),
-                    "n_carry": len(totals) + len(ct_in),
+                    "n_carry": len(summed) + len(ct_in),
                     "length": params["length"],
                     "reverse": not params["reverse"],
                 },
-                outputs,
+                [*outputs, *rows],
                 equation.line,
             )
         )
+        stacked = iter(rows)
+        outer = dict(zip([*own, *body_consts], [*hoisted, *consts], strict=True))
+        for k, (x, y, subscripts) in products.items():
+            operands_of: list[Any] = []
+            labels = []
+            for var, s in zip((x, y), subscripts, strict=False):
+                operands_of.append(outer[var] if var in shared else next(stacked))
+                labels.append(s if var in shared else "T" + s)
+            equations.append(
+                Equation(
+                    registry["contract"],
+                    operands_of,
+                    {"subscripts": (*labels, subscripts[2])},
+                    [wanted_results[k]],
+                    equation.line,
+                )
+            )
     made = Graph(graph.inputs, constants, values, equations, graph.outputs)
     made.in_tree, made.out_tree = graph.in_tree, graph.out_tree
     return made
@@ -465,40 +508,124 @@ def _scan_key(params: dict, inputs: Sequence[Any]) -> tuple:
     )
 
 
-def _keeping(
-    equation: Equation,
-    params: dict,
-    operands: Sequence[Any],
-    used: Sequence[bool],
-    places: dict,
-    equations: list,
-) -> list[Var]:
-    """The carries before each step, stacked: further outputs of a scan."""
+def _zeros(aval: ShapedArray, equations: list) -> Var | Literal:
+    """Zeros of a type, as an equation of a literal where they are an array."""
+    zero = Literal(aval.dtype.type(0))
+    if not aval.shape:
+        return zero
+    var = Var(aval)
+    equations.append(Equation(registry["broadcast_to"], [zero], {"shape": aval.shape}, [var]))
+    return var
+
+
+def _forward(
+    equation: Equation, params: dict, operands: Sequence[Any], places: dict, equations: list
+) -> int:
+    """Where the scan that is reversed runs; it is appended if the program has no use for it."""
+    from .simplify import simplify
+
+    key = _scan_key(params, operands)
+    place = places.get(key)
+    if place is None:
+        outputs = [Var(a) for a in params["graph"].output_avals[: params["n_carry"]]]
+        graph = params["graph"]
+        body = prune(Graph(graph.inputs, [], [], graph.equations, graph.outputs[: len(outputs)]))
+        made = Equation(scan, list(operands), {**params, "graph": body}, outputs, equation.line)
+        place = places[key] = len(equations)
+        equations.append(made)
+    before = equations[place]
+    body = derived(before.params["graph"], "simplified", lambda: simplify(before.params["graph"]))
+    equations[place] = Equation(
+        scan, before.inputs, {**before.params, "graph": body}, before.outputs, before.line
+    )
+    return place
+
+
+def _keep(equations: list, place: int, inside: Sequence[Var]) -> list[Var]:
+    """Stack variables of a scan's body: further outputs of the scan."""
+    before = equations[place]
+    graph: Graph = before.params["graph"]
+    length = before.params["length"]
+    stacks = [Var(ShapedArray((length, *v.aval.shape), v.aval.dtype)) for v in inside]
+    body = Graph(graph.inputs, [], [], graph.equations, [*graph.outputs, *inside])
+    equations[place] = Equation(
+        scan,
+        before.inputs,
+        {**before.params, "graph": body},
+        [*before.outputs, *stacks],
+        before.line,
+    )
+    return stacks
+
+
+def _products(back: Graph, totals: Sequence[Var]) -> dict[int, tuple]:
+    """Totals that are sums over the steps of products of smaller arrays, with their factors.
+
+    One product over all steps, made after the loop, does for them: in a recurrent network the
+    cotangent of the weights.
+    """
+    made: dict[Any, Equation] = {out: e for e in back.equations for out in e.outputs}
+    found: dict[int, tuple] = {}
+    for k, total in enumerate(totals):
+        last = made.get(back.outputs[k])
+        if last is None or last.primitive.name != "add" or total not in last.inputs:
+            continue
+        readers = sum(total in e.inputs for e in back.equations)
+        part = next((x for x in last.inputs if x is not total), None)
+        product = made.get(part)
+        if readers != 1 or product is None or product.primitive.name != "contract":
+            continue
+        x, y = product.inputs
+        subscripts = product.params["subscripts"]
+        if not isinstance(x, Var) or not isinstance(y, Var) or "T" in "".join(subscripts):
+            continue
+        if total.aval.size > x.aval.size + y.aval.size and not {x, y} & set(totals):
+            found[k] = (x, y, subscripts)
+    return found
+
+
+KEPT_BYTES = 1 << 28  # results that a loop computes again rather than keep more of
+PRODUCT_WORK = 4096  # multiplications for which a result is worth keeping
+
+
+def _computed_again(back: Graph, given: dict, params: dict, length: int) -> dict[Var, Var]:
+    """Products that the way back would compute again, and where the way forth has them."""
     graph: Graph = params["graph"]
     n_consts, n_carry = params["n_consts"], params["n_carry"]
-    carries = chosen(used, graph.inputs[n_consts : n_consts + n_carry])
-    shapes = [ShapedArray((params["length"], *v.aval.shape), v.aval.dtype) for v in carries]
-    stacks = [Var(aval) for aval in shapes]
-    place = places.get(_scan_key(params, operands))
-    if place is None:
-        outputs = [Var(a) for a in graph.output_avals[:n_carry]]
-        body = Graph(graph.inputs, [], [], graph.equations, [*graph.outputs[:n_carry], *carries])
-        body = prune(body)
-        params = {**params, "graph": body}
-        made = Equation(scan, list(operands), params, [*outputs, *stacks], equation.line)
-        equations.append(made)
-    else:
-        before = equations[place]
-        inner = before.params["graph"]
-        body = Graph(inner.inputs, [], [], inner.equations, [*inner.outputs, *carries])
-        equations[place] = Equation(
-            scan,
-            before.inputs,
-            {**before.params, "graph": body},
-            [*before.outputs, *stacks],
-            before.line,
-        )
-    return stacks
+    table: dict[Any, int] = {}
+
+    def numbered(names: dict, equations: Sequence[Equation]) -> dict:
+        """A number for each variable, the same for the same expression of the given ones."""
+        found = {var: table.setdefault(name, len(table)) for name, var in names.items()}
+        for e in equations:
+            inputs = [
+                found.get(x) if isinstance(x, Var) else ("literal", repr(x.value)) for x in e.inputs
+            ]
+            if None in inputs:
+                continue
+            key = (e.primitive.name, repr(e.params), *inputs)
+            for i, out in enumerate(e.outputs):
+                found[out] = table.setdefault((*key, i), len(table))
+        return found
+
+    places = [("c", n_consts), ("h", n_carry), ("x", len(graph.inputs) - n_consts - n_carry)]
+    names = [(kind, i) for kind, count in places for i in range(count)]
+    forth = numbered(dict(zip(names, graph.inputs, strict=True)), graph.equations)
+    where = {number: var for var, number in forth.items()}
+    numbers = numbered(given, back.equations)
+    found: dict[Var, Var] = {}
+    for e in back.equations:
+        if e.primitive.name != "contract":
+            continue
+        out = e.outputs[0]
+        var = where.get(numbers.get(out, -1))
+        x, y, _ = e.params["subscripts"]
+        shapes = [v.aval.shape if isinstance(v, Var) else () for v in e.inputs]
+        sizes = dict(zip(x + y, (*shapes[0], *shapes[1]), strict=False))
+        heavy = math.prod(sizes.values()) >= PRODUCT_WORK
+        if var is not None and heavy and length * 8 * out.aval.size <= KEPT_BYTES:
+            found[out] = var
+    return found
 
 
 CONTROL_RULES: dict[str, Callable] = {
@@ -569,11 +696,11 @@ def emit_scan(emitter: Any, step: Step) -> None:
     more = step.more
     variables = begin(emitter, more["carries"], more["starts"])
     visible = dict(emitter.registers)
-    length = code.size(more["length"])
+    length = code.extent(more["length"])
     with code.loop(length) as i:
         at: Any = i
         if more["reverse"]:
-            last = code.size(more["length"] - 1)
+            last = code.extent(more["length"] - 1)
             at = Index(code, code.emit("sub", "i64", last, i).name, "i64")
         more["running"].value = at
         enter(emitter, variables)

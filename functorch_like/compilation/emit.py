@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels.loop import (
+    LIMITED,
     TINY,
     Buffer,
     Builder,
@@ -40,6 +41,7 @@ NEUTRAL = {"add": 0, "multiply": 1, "or": 0, "and": 1}
 CHUNK_BITS = 12
 CHUNK = 1 << CHUNK_BITS  # terms of a long sum that are added in their own precision
 PRIVATE_BYTES = 1 << 20  # sums of more than this are not made in several threads
+REPEATABLE = frozenset({"max", "min", "or", "and"})  # an element may be taken twice
 LOCAL_BYTES = 16384  # larger temporaries of a loop's iteration are not kept on the stack
 
 
@@ -68,6 +70,14 @@ def combined(combine: str, x: Value, y: Value) -> Value:
         order = (x >= y) if combine == "max" else (x <= y)
         return code.emit("select", x.dtype, order, x, y)
     return code.emit(combine, x.dtype, x, y)
+
+
+def limited(group: Group) -> bool:
+    """Whether a loop calls functions that are faster on a part of their domain."""
+    return any(
+        getattr(getattr(node.equation, "primitive", None), "name", "") in LIMITED
+        for node in group.nodes
+    )
 
 
 def can_split(group: Group) -> bool:
@@ -110,8 +120,10 @@ def code_value(code: Builder, made: Any) -> Any:
 class Emitter:
     """Writes one program."""
 
+    guards = True  # whether to use functions that are fast on a part of their domain
+
     def __init__(self, name: str) -> None:
-        self.program = Builder(name)
+        self.program = Builder(name, distinct=True)
         self.code = self.program  # the kernel being written
         self.kernels: list[Kernel] = []
         self.storage: dict[Root, Storage] = {}
@@ -299,18 +311,12 @@ class Emitter:
         kernel.error = code.error
         kernel.errors = code.errors
         arguments = [self.argument(key, made) for key, made in code.seen.items()]
-        upper = outer.size(group.extent)
-        call = Call(kernel, arguments, upper, group)
-        if group.size <= TINY or not can_split(group):
-            outer.items.append(call)
+        upper = outer.extent(group.extent)
+        if not can_split(group):
+            outer.items.append(Call(kernel, arguments, upper, group))
             return
-        threads = outer.parameter(
-            ("threads", group), Value(outer, f"n{len(outer.kernel.parameters)}", "i64")
-        )
-        split = If(threads > 1, [], [call])
-        with outer.into(split.items):
-            self.spawn(group, kernel, list(code.seen), arguments, upper, threads)
-        outer.items.append(split)
+        threads = self.threads(group)
+        self.spawn(group, kernel, list(code.seen), arguments, upper, threads)
 
     def spawn(
         self,
@@ -323,10 +329,6 @@ class Emitter:
     ) -> None:
         """Call a kernel in threads, and put together what each has accumulated."""
         code = self.code
-        functions = [
-            code.parameter(("function", name), Buffer(name, "i8"))
-            for name in ("pthread_create", "pthread_join")
-        ]
         private: dict[int, tuple[Buffer, Value]] = {}
         rows: dict[int, Value] = {}
         sums: list[tuple[Node, Buffer]] = []
@@ -341,18 +343,37 @@ class Emitter:
                 )
                 private[k] = memory, code.size(math.prod(root.shape) * root.dtype.itemsize)
                 sums.append((accumulated[root], memory))
-        code.items.append(
-            Spawn(kernel, arguments, upper, threads, tuple(functions), private, rows)  # type: ignore[arg-type]
-        )
-        for node, memory in sums:
-            target, _ = self.buffer(node.root)
-            count = math.prod(node.root.shape)
+        spawn = Spawn(kernel, arguments, upper, threads, self.thread_functions(), private, rows)
+        code.items.append(spawn)
+        if not sums:
+            return
+        with code.into(spawn.after):
+            split = If(threads > 1, [], [])
+            code.items.append(split)
+        with code.into(split.items):
             others = Index(code, code.emit("sub", "i64", threads, 1).name, "i64")
-            with code.loop(others) as j, code.loop(code.size(count)) as i:
-                total = combined(
-                    node.combine or "", code.load(target, i), code.load(memory, j * count + i)
-                )
-                code.store(target, i, total)
+            for node, memory in sums:
+                target, _ = self.buffer(node.root)
+                count = math.prod(node.root.shape)
+                with code.loop(others) as j, code.loop(code.extent(count)) as i:
+                    total = combined(
+                        node.combine or "", code.load(target, i), code.load(memory, j * count + i)
+                    )
+                    code.store(target, i, total)
+
+    def threads(self, what: Any) -> Value:
+        """In how many threads a loop or a batch of products runs."""
+        code = self.program
+        return code.parameter(
+            ("threads", what), Value(code, f"n{len(code.kernel.parameters)}", "i64")
+        )
+
+    def thread_functions(self) -> tuple[Buffer, ...]:
+        """What it takes to run threads."""
+        return tuple(
+            self.program.parameter(("function", name), Buffer(name, "i8"))
+            for name in ("parallel", "pthread_create", "pthread_join")
+        )
 
     def row_bytes(self, root: Root) -> int:
         """Memory that a thread needs for a root of one turn of its loop, apart from others'."""
@@ -363,7 +384,7 @@ class Emitter:
     def argument(self, key: Any, made: Any) -> Any:
         """What the program passes for a kernel's parameter."""
         if isinstance(key, tuple) and key[0] == "number":
-            return self.code.size(key[1])
+            return self.code.extent(key[1])
         if isinstance(key, tuple) and key[0] == "row":
             return self.code.parameter(
                 key, Buffer(f"b{len(self.code.kernel.parameters)}", made.dtype)
@@ -394,11 +415,16 @@ class Emitter:
                 self.fill(node, initial)
         self.variables.update(held)
         sums = {n: v for n, v in held.items() if n.combine == "add" and n.dtype in FLOATS}
-        if lower is not None and upper is not None and sums:
-            totals = self.in_chunks(group, sums, lower, upper)
+        guarded = (
+            self.guards
+            and limited(group)
+            and all(n in sums or (n in held and n.combine in REPEATABLE) for n in group.accumulated)
+        )
+        if lower is not None and upper is not None and (sums or guarded):
+            totals = self.in_chunks(group, sums, lower, upper, guarded)
         else:
             totals = {}
-            self.turns(group, upper or code.size(group.size), lower)
+            self.turns(group, upper or code.extent(group.size), lower)
         for node, variables in held.items():
             values = {key: code.get(v) for key, v in totals.get(node, variables).items()}
             self.finish(node, {key: v.convert(node.dtype) for key, v in values.items()})
@@ -415,13 +441,21 @@ class Emitter:
             self.block(group.body)
             self.flat = None
         self.registers = visible
+        for label in group.labels.values():
+            self.index.pop(label, None)  # the loop may be written again
 
     def in_chunks(
-        self, group: Group, sums: dict[Node, dict[tuple, Variable]], lower: Value, upper: Value
+        self,
+        group: Group,
+        sums: dict[Node, dict[tuple, Variable]],
+        lower: Value,
+        upper: Value,
+        guarded: bool,
     ) -> dict[Node, dict[tuple, Variable]]:
         """The loop in chunks whose sums are summed in double precision.
 
         So rounding errors grow with the number of chunks and the size of one, not of them all.
+        A chunk is done again where an argument was too large for the fast sine and cosine.
         """
         code = self.code
         zero = code.constant(0.0, "f64")
@@ -431,10 +465,26 @@ class Emitter:
             start = Index(code, (lower + (chunk << CHUNK_BITS)).name, "i64")
             end = start + code.constant(CHUNK, "i64")
             stop = Index(code, code.emit("select", "i64", end < upper, end, upper).name, "i64")
-            for node, variables in sums.items():
-                for variable in variables.values():
-                    code.set(variable, code.constant(0, node.dtype))
-            self.turns(group, stop, start)
+
+            def begin() -> None:
+                for node, parts in sums.items():
+                    for variable in parts.values():
+                        code.set(variable, code.constant(0, node.dtype))
+
+            begin()
+            if guarded:
+                code.guard = guard = code.variable(code.constant(0, "i32"))
+                self.turns(group, stop, start)
+                code.guard = None
+                again = If(code.get(guard) != 0, [], [])
+                code.rarely = True
+                with code.into(again.items):
+                    begin()
+                    self.turns(group, stop, start)
+                code.rarely = False
+                code.items.append(again)
+            else:
+                self.turns(group, stop, start)
             for node, variables in sums.items():
                 for key, variable in variables.items():
                     total = totals[node][key]
@@ -454,12 +504,12 @@ class Emitter:
         if free == kept[len(kept) - len(free) :]:  # they are last: a row of the memory
             first = self.address(root, kept, [0 if i is None else i for i in index])
             row = buffer if len(free) == len(kept) else code.offset(buffer, first)
-            size = code.size(math.prod(root.shape[a] for a in free))
+            size = code.extent(math.prod(root.shape[a] for a in free))
             code.items.append(Fill(row, value, size))
             return
         with contextlib.ExitStack() as loops:
             for a in free:
-                index[a] = loops.enter_context(code.loop(code.size(root.shape[a])))
+                index[a] = loops.enter_context(code.loop(code.extent(root.shape[a])))
             code.store(buffer, self.address(root, kept, index), value)
 
     def keep(self, root: Root, values: dict[tuple, Value]) -> None:
@@ -605,23 +655,33 @@ class Emitter:
         more = step.more
         a, b = (self.buffer(root)[0] for root in step.reads)
         c = self.buffer(step.writes[0])[0]
-        m, n, k = (code.size(more[x]) for x in "mnk")
+        m, n, k = (code.extent(more[x]) for x in "mnk")
         function = code.parameter(
             ("function", f"{'d' if c.dtype == 'f64' else 's'}gemm"), Buffer("gemm" + c.dtype, "i8")
         )
         if more["batch"] == 1:
             code.items.append(Gemm(function, a, b, c, (m, n, k), more["transposed"]))
             return
-        with code.loop(code.size(more["batch"])) as i:
-            x, y, z = (
-                code.offset(buffer, i * size)
-                for buffer, size in (
-                    (a, more["m"] * more["k"]),
-                    (b, more["k"] * more["n"]),
-                    (c, more["m"] * more["n"]),
-                )
+        # Small products, which BLAS computes in one thread each: a kernel, split over threads.
+        given = [function, a, b, c, m, n, k]
+        given += [code.extent(more[x] * more[y]) for x, y in ("mk", "kn", "mn")]
+        inner = Builder(f"{self.program.kernel.name}_loop{len(self.kernels)}")
+        kernel = inner.kernel
+        kernel.lower, kernel.upper = Index(inner, "lower", "i64"), Index(inner, "upper", "i64")
+        own = [inner.parameter(i, code_value(inner, x)) for i, x in enumerate(given)]
+        with inner.loop(kernel.upper, kernel.lower) as i:
+            parts = [
+                inner.offset(x, Index(inner, inner.emit("mul", "i64", i, size).name, "i64"))
+                for x, size in zip(own[1:4], own[7:], strict=True)
+            ]
+            sizes = (own[4], own[5], own[6])
+            inner.items.append(
+                Gemm(own[0], parts[0], parts[1], parts[2], sizes, more["transposed"])
             )
-            code.items.append(Gemm(function, x, y, z, (m, n, k), more["transposed"]))
+        self.kernels.append(kernel)
+        threads = self.threads(step)
+        upper = code.extent(more["batch"])
+        code.items.append(Spawn(kernel, given, upper, threads, self.thread_functions(), {}, {}))
 
 
 def emit(

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from ..kernels import call, llvm_printer, native, vector_math
 from ..kernels.cache import default_cache
 from ..kernels.llvm_printer import FIRST, HOST, MAX_THREADS, SCRATCH, declarations, module_text
 from ..kernels.vector_math import functions_text
+from .cost import Cost, equations_of, program_cost
 from .emit import Emitter, emit
 from .fuse import Group
 from .lowering import lower
@@ -41,6 +43,7 @@ class Native:
 
 
 _loaded: dict[str, Native] = {}
+_loading = threading.RLock()  # code that another thread runs must not be replaced
 log_compiles = False
 
 
@@ -89,18 +92,24 @@ def compiled(what: str, text: str, complete: Callable[[], str]) -> native.Librar
 
 def native_of(what: str, text: str, calls: Sequence[str], tables: Sequence[str]) -> Native:
     """The machine code of a program, compiled where it is not at hand."""
-    found = _loaded.get(text)
-    if found is None:
-        library = compiled(what, text, lambda: complete_text(text, calls, tables))
-        found = _loaded[text] = Native(library)
+    with _loading:
+        found = _loaded.get(text)
+        if found is None:
+            library = compiled(what, text, lambda: complete_text(text, calls, tables))
+            found = _loaded[text] = Native(library)
     return found
 
 
-@functools.cache
-def entry_address() -> tuple[int, native.Library]:
-    """Where the function is that Python calls; see ``kernels.call``."""
-    library = compiled("entry", call.ENTRY_TEXT, lambda: call.ENTRY_TEXT)
-    return library.address("entry"), library
+_runtime: list[native.Library] = []
+
+
+def runtime(name: str) -> int:
+    """Address of a function of ``kernels.call``."""
+    with _loading:
+        if not _runtime:
+            text = call.RUNTIME_TEXT
+            _runtime.append(compiled("runtime", text, lambda: text))
+    return _runtime[0].address(name)
 
 
 @functools.cache
@@ -135,8 +144,12 @@ def cores() -> int:
     return max(1, min(int(wanted or os.cpu_count() or 1), MAX_THREADS))
 
 
-def work(group: Group) -> float:
-    """Roughly how many nanoseconds a loop takes in one thread."""
+def work(group: Group | Step) -> float:
+    """Roughly how many nanoseconds a loop, or a batch of products, takes in one thread."""
+    if isinstance(group, Step):
+        more = group.more
+        one = more["m"] * more["n"] * more["k"]
+        return 0.05 * one * more["batch"] if one <= BLAS_THREADED else 0.0
     total = 0.0
     for node in group.nodes:
         name = getattr(getattr(node.equation, "primitive", None), "name", "")
@@ -145,6 +158,7 @@ def work(group: Group) -> float:
     return total
 
 
+BLAS_THREADED = 262_144  # products beyond so many multiplications OpenBLAS splits itself
 # Nanoseconds an element takes, and for how many of them a thread is worth making.
 TRANSCENDENTAL, PLAIN, THREAD_WORK = 2.0, 0.3, 50_000
 
@@ -195,11 +209,14 @@ class Executable:
         self.name = name
         self.constants = [np.asarray(x, order="C") for x in graph.constant_values]
         lowering, self.inputs, self.outputs = lower(graph)
+        self.constants += [np.asarray(x, order="C") for _, x in lowering.captured]
         self.top, self.emitter = emit(lowering.items, self.outputs, ENTRY, kind)
         kernels, program = self.emitter.kernels, self.emitter.program.kernel
         self.text, self.calls, self.tables = module_text(kernels, program)
         self.native: Any = None
         self.instances: list[Instance] = []
+        self.donated: tuple[int, ...] = ()  # inputs whose memory results may take
+        self.weak: tuple[bool, ...] = ()  # inputs that are Python floats
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -232,12 +249,71 @@ class Executable:
             self.native = native_of(self.name, self.text, self.calls, self.tables)
         return self.native
 
+    def taken_over(self) -> list[int]:
+        """For each result the donated argument whose memory it takes, or -1.
+
+        The argument must have been read for the last time before the result is written, or be
+        read at the very elements that are written then.
+        """
+        first: dict[Root, int] = {}
+        last: dict[Root, int] = {}
+        for position, entry in enumerate(self.top.entries):
+            for root in touched(entry, self.emitter):
+                first.setdefault(root, position)
+                last[root] = position
+        donated = [k for k in self.donated if self.inputs[k] in self.slots]
+        found = []
+        for out in self.outputs:
+            memory = out.memory()
+            chosen = -1
+            for k in donated:
+                given = self.inputs[k]
+                if (given.shape, given.dtype) != (memory.shape, memory.dtype):
+                    continue
+                before, after = last[given], first.get(memory, -1)
+                if before < after or (before == after and self._in_place(given, memory, after)):
+                    chosen = k
+                    donated.remove(k)
+                    break
+            found.append(chosen)
+        return found
+
+    def _in_place(self, given: Root, made: Root, position: int) -> bool:
+        """Whether only the node that writes an element reads this element of the argument."""
+        entry = self.top.entries[position]
+        nodes = entry.nodes if isinstance(entry, Group) else [entry]
+        for node in nodes:
+            if not isinstance(node, Node):
+                return False
+            for view, _ in node.operands:
+                if view.root is not given:
+                    continue
+                plain = node.pointwise and view.identity and node.combine is None
+                if node.root is not made or not plain:
+                    return False
+        return True
+
     def is_long(self) -> bool:
         """Whether a run may take long enough to let other threads have their turn."""
         size = self.arena_bytes + sum(map(nbytes, (*self.inputs, *self.outputs)))
         return size > 32768 or any(
             isinstance(e, Step) and e.kind != "alias" for e in self.top.entries
         )
+
+    def cost(self) -> Cost:
+        """Operations, bytes, and memory; see ``Cost``."""
+        return program_cost(self.top.entries, self.slots, self.arena_bytes)
+
+    def groups(self) -> dict[int, int]:
+        """For positions of the graph's equations, the part of the program that computes them."""
+        places = {id(e): i for i, e in enumerate(self.graph.equations)}
+        return {
+            places[id(equation)]: position
+            for position, entry in enumerate(self.top.entries)
+            if not (isinstance(entry, Step) and entry.kind == "alias")
+            for equation in equations_of(entry)
+            if id(equation) in places
+        }
 
     def assembly(self) -> str:
         """The machine code, as the assembler writes it."""
@@ -252,7 +328,13 @@ class Executable:
 
     def __call__(self, leaves: Sequence[np.ndarray]) -> Sequence[Any]:
         """Results for arguments of the right dtypes and shapes, however they lie in memory."""
-        leaves = [np.require(x, requirements=("C", "A")) for x in leaves]
+        leaves = [
+            np.require(x, requirements=("C", "A", "W") if k in self.donated else ("C", "A"))
+            for k, x in enumerate(leaves)
+        ]
+        for k, weak in enumerate(self.weak):
+            if weak:
+                leaves[k] = float(leaves[k])  # type: ignore[call-overload]
         for instance in self.instances:
             results = instance.entry.call(*leaves)
             if results is not NotImplemented:
@@ -292,17 +374,28 @@ class Instance:
         for root, value in zip(executable.inputs[count:], executable.constants, strict=True):
             if root in slots:
                 frame[slots[root]] = value.ctypes.data
-        address, _ = entry_address()
 
-        def placed(roots: Sequence[Root]) -> list[call.Array]:
-            return [call.Array(slots.get(r.memory(), UNUSED), r.dtype, r.shape) for r in roots]
+        def placed(roots: Sequence[Root], more: Sequence[int]) -> list[call.Array]:
+            return [
+                call.Array(slots.get(r.memory(), UNUSED), r.dtype, r.shape, k)
+                for r, k in zip(roots, more, strict=True)
+            ]
+
+        taken = executable.taken_over()
+        flags = [call.CONTIGUOUS_ALIGNED] * count
+        for k, weak in enumerate(executable.weak):
+            if weak:
+                flags[k] = call.PYTHON_FLOAT
+        for k in taken:
+            if k >= 0:
+                flags[k] |= call.WRITEABLE
 
         self.entry = call.make_entry(
-            address,
+            runtime("entry"),
             program.address,
             frame,
-            placed(executable.inputs[:count]),
-            placed(executable.outputs),
+            placed(executable.inputs[:count], flags),
+            placed(executable.outputs, taken),
             releases=executable.is_long(),
         )
 
@@ -315,7 +408,7 @@ class Instance:
 
     # What the frame holds besides arrays
 
-    def _number(self, frame: np.ndarray, slot: int, value: int) -> None:
+    def _number(self, frame: np.ndarray, slot: int, value: int, _place: int) -> None:
         frame[slot] = value
 
     def _function(self, frame: np.ndarray, slot: int, name: str) -> None:
@@ -330,7 +423,7 @@ class Instance:
         self.tapes[number] = [table, np.empty(0, np.int64)]
         frame[slot] = table.ctypes.data
 
-    def _threads(self, frame: np.ndarray, slot: int, group: Group) -> None:
+    def _threads(self, frame: np.ndarray, slot: int, group: Group | Step) -> None:
         frame[slot] = min(cores(), max(1, int(work(group) / THREAD_WORK)))
 
     def grow(self, number: int, row: int) -> None:
@@ -384,6 +477,7 @@ PARAMETERS: dict[str, Callable[..., None]] = {
 FUNCTIONS: dict[str, Callable[[str], int]] = {
     "dgemm": blas,
     "sgemm": blas,
+    "parallel": runtime,
     "pthread_create": system,
     "pthread_join": system,
 }

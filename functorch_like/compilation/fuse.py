@@ -17,6 +17,7 @@ from .nodes import Affine, Label, Node, Root, Step
 __all__ = ["Block", "Group", "build"]
 
 GROUP_NODES = 400
+COMPANIONS = 32  # nodes that have nothing in common but the range share loops of at most so many
 
 
 class Block:
@@ -117,7 +118,11 @@ def _label_to_join(node: Node, open_labels: Sequence[Label], group: Group) -> La
                     shared = label
     if node.root in group.made:  # another part of what the group makes
         return None
-    return found or shared
+    label = found or shared
+    if label is None and len(group.nodes) < COMPANIONS and open_labels[0].size == group.size:
+        label = open_labels[0]
+    # Only the outermost: a loop over columns would jump from row to row of what it reads.
+    return label if label is open_labels[0] else None
 
 
 def build(items: Sequence[Any], parent: Block | None = None, group: Group | None = None) -> Block:

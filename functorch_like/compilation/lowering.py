@@ -42,7 +42,15 @@ from .nodes import (
 
 __all__ = ["Lowering", "first_operand", "lower"]
 
+GEMM_SMALLEST = 4
 GEMM_WORK = 2048  # products of at least so many multiplications are given to BLAS
+# Powers that are products of few factors, and as exact as a general power.
+POWERS: dict[float, Callable[[Value], Value]] = {
+    3.0: lambda x: x * x * x,
+    4.0: lambda x: (x * x) * (x * x),
+    -1.0: lambda x: 1.0 / x,
+    -2.0: lambda x: 1.0 / (x * x),
+}
 PULLED = 4  # joins of more arrays than this are written one after the other
 
 
@@ -52,6 +60,7 @@ class Lowering:
     def __init__(self) -> None:
         self.items: list[Any] = []
         self.views: dict[Var, View] = {}
+        self.captured: list[tuple[Root, Any]] = []  # arrays that bodies of loops bring along
 
     def view(self, x: Var | Literal) -> View:
         if isinstance(x, Literal):
@@ -67,8 +76,21 @@ class Lowering:
     def result(self, var: Var) -> Root:
         return self.input(var)
 
-    def node(self, root: Root, *args: Any, **kwargs: Any) -> None:
-        self.items.append(Node(root, *args, **kwargs))
+    def capture(self, x: Any) -> View:
+        """An array that belongs to the program."""
+        x = np.asarray(x)
+        if x.shape == ():
+            return View(x[()], (), x.dtype)
+        found = next((root for root, held in self.captured if held is x), None)
+        if found is None:
+            found = Root(x.shape, x.dtype)
+            self.captured.append((found, x))
+        return View(found, x.shape, x.dtype)
+
+    def node(self, root: Root, *args: Any, **kwargs: Any) -> Node:
+        made = Node(root, *args, **kwargs)
+        self.items.append(made)
+        return made
 
     def root(self, view: View, equation: Any = None) -> Root:
         """The view's elements in memory of their own order; a copy where there is none."""
@@ -83,7 +105,7 @@ class Lowering:
         if view.literal and view.shape == ():
             return view.root
         root = self.root(view, equation)
-        if root.window is not None:
+        if root.memory().window is not None:
             root = Root(view.shape, view.dtype)
             self.copy(root, view, equation)
         return root
@@ -120,6 +142,10 @@ class Lowering:
             return False
         kinds = [DTYPES[d] for d in dtypes]
         function = SCALAR_FUNCTIONS[equation.primitive.name]
+        if equation.primitive.name == "power" and views[1].literal:
+            product = POWERS.get(float(views[1].root))
+            if product is not None:
+                function, views, kinds = product, views[:1], kinds[:1]
         result = DTYPES[out.aval.dtype]
 
         def compute(code: Builder, read: Callable, at: list) -> Value:
@@ -145,6 +171,7 @@ def labels_index(labels: Sequence[Label]) -> list:
 
 
 def first_operand(code: Builder, read: Callable, at: list) -> Value:
+    """What a copy computes."""
     return read(0, at)
 
 
@@ -274,7 +301,7 @@ def _place(lowering: Lowering, equation: Equation, base: View | None, value: Vie
             if what == "int":
                 continue
             whole = start == 0 and step == 1 and count == n
-            found.append(i if whole else OPAQUE)
+            found.append(i if whole else 0 if i.label.unrolled else OPAQUE)
         return found
 
     def compute(code: Builder, read: Callable, at: list) -> Value:
@@ -310,7 +337,8 @@ def _place(lowering: Lowering, equation: Equation, base: View | None, value: Vie
     operands = [(value, known(full))]
     if base is not None:
         operands.append((base, full))
-    lowering.node(lowering.result(out), labels, labels, operands, compute, equation)
+    node = lowering.node(lowering.result(out), labels, labels, operands, compute, equation)
+    node.operands[0] = (value, known(full))  # now that it is settled what is written out
     return None
 
 
@@ -329,6 +357,9 @@ def _concatenate(lowering: Lowering, equation: Equation) -> bool | None:
         _write_parts(lowering, equation, views, starts)
         return None
     labels = [Label(n) for n in out.aval.shape]
+    if any(n > UNROLL for n in out.aval.shape[axis + 1 :]):
+        _write_parts(lowering, equation, views, starts)
+        return None
 
     def at_axis(at: list, i: Any) -> list:
         return [*at[:axis], i, *at[axis + 1 :]]
@@ -349,9 +380,10 @@ def _concatenate(lowering: Lowering, equation: Equation) -> bool | None:
         return rest(0)
 
     full = labels_index(labels)
-    placed = labels[axis].unrolled
-    operands = [(v, at_axis(full, 0 if placed else OPAQUE)) for v in views]
-    lowering.node(lowering.result(out), labels, labels, operands, compute, equation)
+    operands = [(v, full) for v in views]
+    node = lowering.node(lowering.result(out), labels, labels, operands, compute, equation)
+    known = 0 if labels[axis].unrolled else OPAQUE
+    node.operands = [(v, at_axis(full, known)) for v in views]
     return None
 
 
@@ -432,7 +464,7 @@ def _contract(lowering: Lowering, equation: Equation) -> bool | None:
     columns = [c for c in y if c not in x]
     m, n, k = (math.prod(sizes[c] for c in part) for part in (rows, columns, summed))
     same = views[0].dtype == views[1].dtype == out.aval.dtype
-    if same and kind in FLOATS and min(m, n) >= 4 and k >= 2 and m * n * k >= GEMM_WORK:
+    if same and kind in FLOATS and min(m, n, k) >= GEMM_SMALLEST and m * n * k >= GEMM_WORK:
         _matrix_product(lowering, equation, views, sizes)
         return None
     labels = {c: Label(sizes[c], c in summed) for c in dict.fromkeys(x + y)}
@@ -618,4 +650,5 @@ def lower(graph: Graph) -> tuple[Lowering, list[Root], list[Root]]:
             lowering.copy(root, view, None)
         taken.add(root.memory())
         outputs.append(root)
+    inputs += [root for root, _ in lowering.captured]
     return lowering, inputs, outputs

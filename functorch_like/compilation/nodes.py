@@ -235,6 +235,11 @@ class Node:
         self.dtype: str = root.kind
         self.pointwise = False  # every operand is read at the very index of the element
         root.producer = self
+        # A short axis outside of a loop is looped over too, unless results are summed over it.
+        inner = True
+        for label in reversed(self.labels):
+            inner = inner and label.unrolled
+            label.unrolled = label.unrolled and (inner or (label.reduced and label.size <= 4))
         # Too much to write out: loop over the largest of the short axes.
         short = sorted((x for x in self.labels if x.unrolled), key=lambda x: -x.size)
         total = math.prod(x.size for x in short)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..graph import Equation, Graph, Literal, equation_text
 from ..kernels.loop import Buffer
 from ..kernels.numba_printer import NUMPY_NAMES, identifier, number_text, source_text
+from ..primitives.core import ShapedArray
 from .emit import Emitter, emit
 from .fuse import Block
 from .lowering import first_operand, lower
@@ -22,6 +22,8 @@ def annotated(graph: Graph) -> type[Emitter]:
 
     class Annotated(Emitter):
         """Writes comments, which the text that is compiled has none of."""
+
+        guards = False
 
         def leaf(self, node: Node, block: Block) -> None:
             if node.equation is not None and node.compute is not first_operand:
@@ -48,8 +50,8 @@ def described(equation: Equation, names: dict) -> str:
 def numba_source(graph: Graph, name: str = "program") -> str:
     """Python source for Numba of a simplified graph.
 
-    The function takes the graph's inputs, then the arrays it captured, then arrays for its
-    results, all of them flat.
+    The function takes the graph's inputs, then the arrays that it and the bodies of its loops
+    captured, then arrays for its results, all of them flat.
     """
     lowering, inputs, outputs = lower(graph)
     _, emitter = emit(lowering.items, outputs, "program", annotated(graph))
@@ -57,6 +59,7 @@ def numba_source(graph: Graph, name: str = "program") -> str:
     called = {v: identifier(text) for v, text in graph.names().items()}
     called = {v: f"{text}_" if text == name else text for v, text in called.items()}
     given = [called[v] for v in (*graph.inputs, *graph.constants)]
+    given += [f"captured{i}" for i in range(len(inputs) - len(given))]
     results = ["out"] if len(outputs) == 1 else [f"out{i}" for i in range(len(outputs))]
     roots: dict[Root, str] = {}
     for var, view in lowering.views.items():
@@ -83,10 +86,8 @@ def numba_source(graph: Graph, name: str = "program") -> str:
             kept = emitter.storage[key[1]].kept
             values[made.name] = _memory(math.prod(key[1].shape[a] for a in kept), made)
     arguments = [*given, *results]
-    text = source_text(
-        emitter.kernels, emitter.program.kernel, name, names, values, arguments
-    )
-    avals = [v.aval for v in (*graph.inputs, *graph.constants)] + graph.output_avals
+    text = source_text(emitter.kernels, emitter.program.kernel, name, names, values, arguments)
+    avals = [ShapedArray(r.shape, r.dtype) for r in (*inputs, *outputs)]
     listed = ", ".join(f"{x}: {aval}" for x, aval in zip(arguments, avals, strict=True))
     return f"# {name}({listed}), of flat arrays\n{_joined(text)}"
 

@@ -143,9 +143,7 @@ def inline(graph: Graph) -> Graph:
             if fresh:  # the same graph may be called twice
                 outputs = [Var(v.aval) for v in outputs]
                 held.update(zip(equation.outputs, outputs, strict=True))
-            made = Equation(
-                equation.primitive, inputs, equation.params, outputs, equation.line
-            )
+            made = Equation(equation.primitive, inputs, equation.params, outputs, equation.line)
             equations.append(made)
 
     held: dict[Any, Value] = {}
@@ -173,7 +171,11 @@ def bodies(graph: Graph) -> Graph:
 
     equations = [
         Equation(
-            e.primitive, e.inputs, {k: simplified(v) for k, v in e.params.items()}, e.outputs, e.line
+            e.primitive,
+            e.inputs,
+            {k: simplified(v) for k, v in e.params.items()},
+            e.outputs,
+            e.line,
         )
         if e.primitive.name in EVALUATED_BODIES
         else e
@@ -522,9 +524,10 @@ def _of_divide(walk: _Walk, primitive: Any, inputs: list, params: dict, aval: An
     if number == 1:
         return _fitted(x, aval)
     if type(y) is Literal and isinstance(number, np.floating) and number.dtype == aval.dtype:
-        # The inverse of a power of two is exact, and so is the product with it.
+        # The inverse of a power of two is exact, and so is the product with it. A larger one may
+        # be a size, at whose next value the program should be the same.
         mantissa, exponent = np.frexp(number)
-        if abs(mantissa) == 0.5 and abs(exponent) < np.finfo(number.dtype).maxexp - 2:
+        if abs(mantissa) == 0.5 and abs(exponent) <= 4:
             return multiply, [x, Literal(number.dtype.type(1) / number)], {}
     return None
 

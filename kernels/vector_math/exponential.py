@@ -6,63 +6,71 @@ of arctanh in ``(m - 1) / (m + 1)`` as Tang and Ng compute it, which loses nothi
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..scalar import Value, fma, select
 from . import coefficients as c
 from .formats import (
     INF,
     NAN,
+    at_most,
     choose,
     clamp,
     fast_two_sum,
     format_of,
     polynomial,
     power_of_two,
+    signed_as,
+    two_product,
     two_sum,
 )
 
 
-def reduce_exp(x: Value) -> tuple[Value, Value, Value, Value]:
-    """``x = k ln 2 + r + low``: k + magic, k, r and low."""
+def reduce_exp(x: Value) -> tuple[Value, Value, Value]:
+    """``x = k ln 2 + r + low``: k + magic, r and low."""
     f = format_of(x)
     high, low, _ = c.LN2[x.dtype]
     shifted = fma(x, c.LOG2_E[x.dtype][0], f.magic)
     k = shifted - f.magic
     first = fma(k, -high, x)  # exact
     r = fma(k, -low, first)
-    return shifted, k, r, fma(k, -low, first - r)
+    return shifted, r, fma(k, -low, first - r)
 
 
-def scaled(x: Value, shifted: Value, half: Value) -> Value:
-    """``x * 2**k`` in two steps, so that the result may be subnormal or just below infinity.
-
-    ``half + magic`` holds about half of ``k + magic``.
-    """
-    f = format_of(x)
-    rest = shifted.bits() - half.bits()
-    return x * power_of_two(half) * ((rest << f.bits) + f.one).from_bits()
-
-
-def exp_tail(r: Value) -> Value:
-    """``exp(r) - 1`` for small r."""
-    return fma(r * r, polynomial(r, c.EXP[r.dtype]), r)
-
-
-def exp_of(x: Value, low: Any = None) -> Value:
-    """``exp(x + low)``."""
-    f = format_of(x)
-    x = clamp(x, *f.exp_range)
-    shifted, _, r, _ = reduce_exp(x)
-    if low is not None:
-        r = r + low
-    half = fma(x, c.LOG2_E[x.dtype][0] / 2, f.magic)
-    return scaled(exp_tail(r) + 1.0, shifted, half)
+def powers_of_two(shifted: Value) -> tuple[Value, Value]:
+    """Two factors of ``2**k``: a result may so be subnormal or just below infinity."""
+    f = format_of(shifted)
+    bits = shifted.bits()
+    half = bits.shift_right_logical(1)
+    first, second = (((b << f.bits) + f.one).from_bits() for b in (half, bits - half))
+    return first, second
 
 
 def exp(x: Value) -> Value:
     """``exp(x)``."""
-    return exp_of(x)
+    shifted, r, _ = reduce_exp(clamp(x, *format_of(x).exp_range))
+    first, second = powers_of_two(shifted)
+    return fma(fma(r * r, polynomial(r, c.EXP[x.dtype]), r), first, first) * second
+
+
+def exp_exact(x: Value, low: Value, times: Value | None = None) -> Value:
+    """``times * exp(x + low)``, low beyond the precision of x; all but the end hardly rounds.
+
+    So whole powers of whole numbers come out whole.
+    """
+    limited = clamp(x, *format_of(x).exp_range)
+    shifted, r, rest = reduce_exp(limited)
+    r, rest = fast_two_sum(r, rest + select(limited == x, low, 0.0))
+    tail = r + fma(r * r, polynomial(r, c.EXP[x.dtype]), rest)
+    first, second = powers_of_two(shifted)
+    if times is not None:
+        first = first * times
+    return fma(tail, first, first) * second
+
+
+def exp_single(x: Value) -> Value:
+    """``exp(x)`` of a float64 to the range and a little beyond the precision of float32."""
+    shifted, r, _ = reduce_exp(clamp(x, -120.0, 100.0))
+    power = power_of_two(shifted)
+    return fma(fma(r * r, polynomial(r, c.EXP_POWER["f64"]), r), power, power)
 
 
 def exp2(x: Value) -> Value:
@@ -71,24 +79,27 @@ def exp2(x: Value) -> Value:
     x = clamp(x, -f.bias - f.bits - 2.0, f.bias + 1.0)
     shifted = x + f.magic
     r = x - (shifted - f.magic)
-    return scaled(fma(r, polynomial(r, c.EXP2[x.dtype]), 1.0), shifted, fma(x, 0.5, f.magic))
+    first, second = powers_of_two(shifted)
+    return fma(r * first, polynomial(r, c.EXP2[x.dtype]), first) * second
+
+
+def expm1_parts(x: Value, plus: int = 0) -> tuple[Value, Value]:
+    """``2**plus * expm1(x)`` as a sum of two: ``(2**k - 1) + 2**k r``, exactly, and the rest."""
+    shifted, r, low = reduce_exp(x)
+    power = power_of_two(shifted, plus)
+    base = power - 2.0**plus
+    high = fma(power, r, base)
+    error = fma(power, r, base - high)
+    tail = fma(r * r, polynomial(r, c.EXPM1[x.dtype]), low)
+    return high, fma(power, tail, error)
 
 
 def expm1(x: Value) -> Value:
     """``exp(x) - 1``."""
     f = format_of(x)
-    y = clamp(x, -0.75 * f.bits, f.exp_range[1])
-    shifted, _, r, low = reduce_exp(y)
-    # 2**(k - 1), so that k may be as large as the exponent of infinity
-    power = (((shifted.bits() - 1) << f.bits) + f.one).from_bits()
-    tail = fma(r * r, polynomial(r, c.EXPM1[x.dtype]), low)
-    base, error = two_sum(power - 0.5, power * r)
-    return ((base + fma(power, tail, error)) * 2.0).copysign(x)
-
-
-def exp_of_minus(x: Value) -> tuple[Value, Value]:
-    """``exp(-x)`` for ``x >= 0`` and what it lacks."""
-    return exp_of(-x), x
+    high, low = expm1_parts(clamp(x, -0.75 * f.bits, f.exp_range[1]), -1)
+    # halves of small numbers lose bits
+    return select(x.abs() < 2.0 ** (-f.bits - 1), x, (high + low) * 2.0)
 
 
 def reduce_log(x: Value) -> tuple[Value, Value]:
@@ -98,8 +109,8 @@ def reduce_log(x: Value) -> tuple[Value, Value]:
     lift = 2.0 ** (f.bits + 2)
     x = select(small, x * lift, x)
     offset = 2.0**f.bits + f.bias
-    k, bits = exponent(x)
-    return k - choose(small, offset + f.bits + 2, offset, x.dtype), bits
+    biased, m = exponent(x)
+    return biased - choose(small, offset + f.bits + 2, offset, x.dtype), m
 
 
 def exponent(x: Value) -> tuple[Value, Value]:
@@ -111,88 +122,70 @@ def exponent(x: Value) -> tuple[Value, Value]:
     return k, ((bits & f.fraction) + f.root_half).from_bits()
 
 
-def log_near_one(r: Value, k: Any, low: Any = None) -> tuple[Value, Value]:
-    """``k ln 2 + log(1 + r + low)`` as two numbers to be added, for 1 + r within sqrt(2)."""
-    dtype = r.dtype
-    ln2, ln2_low, _ = c.LN2[dtype]
-    half_square = (r * 0.5) * r
-    if dtype == "f64":
-        s = r / (r + 2.0)
-        z = s * s
-        rest = fma(z, polynomial(z, c.LOG[dtype]), half_square) * s
-    else:
-        rest = (r * r) * (r * polynomial(r, c.LOG_DIRECT[dtype]))
-    rest = fma(k, ln2_low, rest)
-    if low is not None:
-        rest = rest + low
-    high, error = fast_two_sum(r, -half_square)
-    return fma(k, ln2, 0.0), (high, error + rest)  # type: ignore[return-value]
-
-
 def log_special(x: Value, result: Value) -> Value:
     """The result where x is positive and finite, else log's special value."""
-    result = select(x < INF, result, x)
-    return select(x > 0.0, result, select(x == 0.0, -INF, select(x < 0.0, NAN, x)))
+    return select(x > 0.0, select(x < INF, result, x), choose(x == 0.0, -INF, NAN, x.dtype))
 
 
 def log(x: Value) -> Value:
     """Natural logarithm."""
-    ln2, ln2_low, _ = c.LN2[x.dtype]
     k, m = reduce_log(x)
-    r = m - 1.0
-    half_square = (r * 0.5) * r
-    rest = fma(k, ln2_low, log_rest(r, half_square))
-    return log_special(x, fma(k, ln2, r - (half_square - rest)))
+    return log_special(x, log_sum(k, m - 1.0, m + 1.0))
 
 
-def log_rest(r: Value, half_square: Value) -> Value:
-    """``log(1 + r) - r + r**2 / 2``."""
-    if r.dtype == "f32":  # cheaper than a division
-        return (r * r) * (r * polynomial(r, c.LOG_DIRECT["f32"]))
-    s = r / (r + 2.0)
+def log_single(x: Value) -> Value:
+    """Logarithm of a normal float64, to a little beyond the precision of float32."""
+    biased, m = exponent(x)
+    s = (m - 1.0) / (m + 1.0)
     z = s * s
-    return s * fma(z, polynomial(z, c.LOG["f64"]), half_square)
+    log_m = fma(s * z, -polynomial(z, c.LOG_POWER["f64"]), s + s)
+    return fma(biased - (2.0**52 + 1023), c.LN2["f64"][0], log_m)
 
 
-def log_parts(x: Value) -> tuple[Value, Value, Value]:
-    """``log(x) = k ln 2 + high + low``."""
+def log_sum(k: Value, r: Value, base: Value, low: Value | float = 0.0) -> Value:
+    """``k ln 2 + log(1 + r) + low``, base being 2 + r."""
+    ln2, ln2_low, _ = c.LN2[r.dtype]
+    return fma(k, ln2, r - log_bend(r, base, fma(k, -ln2_low, -low)))
+
+
+def log_bend(r: Value, base: Value, plus: Value | float = 0.0) -> Value:
+    """``r - log(1 + r) + plus``; with s = r / (2 + r), half the logarithm is arctanh(s)."""
+    if r.dtype == "f32":  # cheaper than a division
+        return fma(r * r, polynomial(r, c.LOG_DIRECT["f32"]), plus)
+    s = r / base
+    z = s * s
+    return fma(s, fma(z, polynomial(z, c.LOG["f64"]), r), plus)
+
+
+def log_times(x: Value, scale: tuple[float, ...], step: tuple[float, ...]) -> Value:
+    """``scale * log(x)``, where step is ``scale * ln 2``."""
     k, m = reduce_log(x)
     r = m - 1.0
-    half_square = (r * 0.5) * r
-    high, low = fast_two_sum(r, -half_square)
-    low = low - fma(r * 0.5, r, -half_square)
-    return k, high, low + log_rest(r, half_square)
+    bend = log_bend(r, m + 1.0)
+    product, rest = two_product(r, scale[0])
+    rest = fma(bend, -scale[0], fma(r, scale[1], rest))
+    if step[1]:
+        base, base_rest = two_product(k, step[0])
+        rest = rest + fma(k, step[1], base_rest)
+    else:
+        base = k
+    total, error = fast_two_sum(base, product)
+    return log_special(x, total + (error + rest))
 
 
 def log2(x: Value) -> Value:
     """Logarithm to base 2."""
-    scale, scale_low, _ = c.LOG2_E[x.dtype]
-    k, high, low = log_parts(x)
-    product = high * scale
-    rest = fma(high, scale, -product) + fma(high, scale_low, low * scale)
-    total, error = fast_two_sum(k, product)
-    total = select(k == 0.0, product, total)
-    error = select(k == 0.0, 0.0, error)
-    return log_special(x, total + (error + rest))
+    return log_times(x, c.LOG2_E[x.dtype], (1.0, 0.0))
 
 
 def log10(x: Value) -> Value:
     """Logarithm to base 10."""
-    scale, scale_low, _ = c.LOG10_E[x.dtype]
-    step, step_low, _ = c.LOG10_2[x.dtype]
-    k, high, low = log_parts(x)
-    product = high * scale
-    rest = fma(high, scale, -product) + fma(high, scale_low, low * scale)
-    base = k * step
-    rest = rest + fma(k, step_low, fma(k, step, -base))
-    total, error = two_sum(base, product)
-    return log_special(x, total + (error + rest))
+    return log_times(x, c.LOG10_E[x.dtype], c.LOG10_2[x.dtype])
 
 
-def log1p_of(x: Value, low: Any = None) -> Value:
+def log1p_of(x: Value, low: Value | None = None) -> Value:
     """``log(1 + x + low)`` for ``x > -1``, without the special values."""
     f = format_of(x)
-    ln2, ln2_low, _ = c.LN2[x.dtype]
     u = x + 1.0
     error = x - (u - 1.0)
     if low is not None:
@@ -201,101 +194,108 @@ def log1p_of(x: Value, low: Any = None) -> Value:
     k = biased - (2.0**f.bits + f.bias)
     # 2**(1 - k): at the largest k it is 0, when no error matters
     field = (2 * f.bias + 1) - ((u.bits() + (f.one - f.root_half)).shift_right_logical(f.bits))
-    shrink = (field << f.bits).from_bits()
-    r = fma(error * 0.5, shrink, m - 1.0)
-    half_square = (r * 0.5) * r
-    rest = fma(k, ln2_low, log_rest(r, half_square))
-    return fma(k, ln2, r - (half_square - rest))
+    shrink = (field << f.bits).from_bits() * 0.5
+    if low is None:
+        return log_sum(k, fma(error, shrink, m - 1.0), fma(error, shrink, m + 1.0))
+    r, rest = fast_two_sum(m - 1.0, error * shrink)
+    return log_sum(k, r, r + 2.0, rest)
 
 
 def log1p(x: Value) -> Value:
     """``log(1 + x)``."""
-    result = select(x < INF, log1p_of(x), x).copysign(x)
-    return select(x > -1.0, result, select(x == -1.0, -INF, select(x < -1.0, NAN, x)))
+    result = select(x < INF, signed_as(log1p_of(x), x), x)
+    return select(x > -1.0, result, choose(x == -1.0, -INF, NAN, x.dtype))
 
 
-def log1p_unit(e: Value) -> Value:
-    """``log(1 + e)`` for e from 0 to 1."""
+def log1p_exp(e: Value) -> tuple[Value, Value]:
+    """``log(1 + e) = e - t`` for e from 0 to 1: e and t."""
     s = e / (e + 2.0)
     z = s * s
-    return e - s * fma(z * -1.0, polynomial(z, c.LOG1P_UNIT[e.dtype]), e)
+    return e, s * fma(z, polynomial(z, c.LOG1P_UNIT[e.dtype]), e)
 
 
 def softplus(x: Value) -> Value:
     """``log(1 + exp(x))``."""
-    tail = log1p_unit(exp_of(-x.abs()))
-    return select(x > 0.0, x + tail, tail)
+    e, t = log1p_exp(exp(-x.abs()))
+    return select(x > 0.0, x, 0.0) + (e - t)
 
 
 def logaddexp(x: Value, y: Value) -> Value:
     """``log(exp(x) + exp(y))``; its error is relative to the larger of the three."""
-    larger = select(x > y, x, y)
-    distance = (x - y).abs()
-    tail = log1p_unit(exp_of(-distance))
+    e, t = log1p_exp(exp(-(x - y).abs()))
     # equal infinities, whose distance is a NaN
-    return select(x == y, x + c.LN2[x.dtype][0], larger + tail)
+    return select(x == y, x + c.LN2[x.dtype][0], select(x > y, x, y) + (e - t))
 
 
 def logaddexp2(x: Value, y: Value) -> Value:
     """``log2(2**x + 2**y)``."""
-    larger = select(x > y, x, y)
-    distance = (x - y).abs()
-    tail = log1p_unit(exp2(-distance)) * c.LOG2_E[x.dtype][0]
-    return select(x == y, x + 1.0, larger + tail)
+    scale, scale_low, _ = c.LOG2_E[x.dtype]
+    e, t = log1p_exp(exp2(-(x - y).abs()))
+    high, low = fast_two_sum(e, -t)
+    tail = fma(high, scale, fma(low, scale, high * scale_low))
+    return select(x == y, x + 1.0, select(x > y, x, y) + tail)
 
 
 def expit(x: Value) -> Value:
     """``1 / (1 + exp(-x))``."""
-    e = exp_of(-x.abs())
+    e = exp(-x.abs())
     return select(x < 0.0, e, 1.0) / (e + 1.0)
 
 
-def sinh_cosh_parts(x: Value) -> tuple[Value, Value, Value, Value, Value]:
-    """Of ``x = k ln 2 + r >= 0``: 2**(k - 2), 2**(-k - 2), r, cosh(r) - 1 and sinh(r) - r."""
-    f = format_of(x)
-    x = clamp(x, 0.0, f.exp_range[1] + 2.0)
-    shifted, _, r, low = reduce_exp(x)
-    up = (((shifted.bits() - 2) << f.bits) + f.one).from_bits()
+def sinh_cosh_parts(y: Value) -> tuple[Value, Value, Value, Value, Value]:
+    """Of ``y = k ln 2 + r >= 0``: (2**k + 2**-k) / 4, (2**k - 2**-k) / 4, r, cosh(r) - 1 and
+    sinh(r) - r.
+    """  # noqa: D205
+    f = format_of(y)
+    shifted, r, low = reduce_exp(at_most(y, f.exp_range[1] + 0.6))
+    up = power_of_two(shifted, -2)
     # 2**-k counts for nothing where its exponent would leave the format
-    few = select(shifted > f.magic + 2.0 * f.bits, f.magic + 2.0 * f.bits, shifted)
-    down = (f.one - ((few.bits() + 2) << f.bits)).from_bits()
+    few = at_most(shifted, f.magic + 2.0 * f.bits)
+    down = ((f.one - (2 << f.bits)) - (few.bits() << f.bits)).from_bits()
     z = r * r
-    even = z * polynomial(z, c.COSH[x.dtype])
-    odd = fma(z * r, polynomial(z, c.SINH[x.dtype]), low)
-    return up, down, r, even, odd
+    even = z * polynomial(z, c.COSH[y.dtype])
+    odd = fma(z * r, polynomial(z, c.SINH[y.dtype]), low)
+    return up + down, up - down, r, even, odd
 
 
 def sinh(x: Value) -> Value:
     """Hyperbolic sine: ``(2**k - 2**-k) cosh(r) / 2 + (2**k + 2**-k) sinh(r) / 2``."""
-    up, down, r, even, odd = sinh_cosh_parts(x.abs())
-    plus, minus = up + down, up - down
-    base, error = two_sum(minus, plus * r)
-    rest = fma(minus, even, fma(plus, odd, error))
-    return ((base + rest) * 2.0).copysign(x)
+    y = x.abs()
+    plus, minus, r, even, odd = sinh_cosh_parts(y)
+    high = fma(plus, r, minus)
+    error = fma(plus, r, minus - high)
+    result = (high + fma(minus, even, fma(plus, odd, error))) * 2.0
+    return signed_as(select(y < 2.0 ** (-format_of(x).bits // 2), y, result), x)
 
 
 def cosh(x: Value) -> Value:
     """Hyperbolic cosine."""
-    up, down, r, even, odd = sinh_cosh_parts(x.abs())
-    plus, minus = up + down, up - down
-    return (plus + fma(plus, even, minus * (r + odd))) * 2.0
+    plus, minus, r, even, odd = sinh_cosh_parts(x.abs())
+    high = fma(minus, r, plus)
+    error = fma(minus, r, plus - high)
+    return (high + fma(plus, even, fma(minus, odd, error))) * 2.0
 
 
 def tanh(x: Value) -> Value:
     """Hyperbolic tangent: ``e / (e + 2)``, e being ``expm1(2 |x|)``."""
     f = format_of(x)
-    y = clamp(x.abs(), 0.0, 0.375 * (f.bits + 4)) * 2.0
-    shifted, _, r, low = reduce_exp(y)
-    power = power_of_two(shifted)
-    tail = fma(r * r, polynomial(r, c.EXPM1[x.dtype]), low)
-    high, error = two_sum(power - 1.0, power * r)
-    high, low = fast_two_sum(high, fma(power, tail, error))
+    y = x.abs()
+    twice = at_most(y + y, 0.75 * (f.bits + 4))
+    if x.dtype == "f32":  # 1 - 2 / (exp(2 y) + 1), and a polynomial where that cancels
+        z = x * x
+        near = fma(z * y, polynomial(z, c.TANH["f32"]), y)
+        shifted, r, _ = reduce_exp(twice)
+        power = power_of_two(shifted)
+        e = fma(power, fma(r * r, polynomial(r, c.EXP["f32"]), r), power)
+        return signed_as(select(y < 0.625, near, 1.0 - 2.0 / (e + 1.0)), x)
+    high, low = expm1_parts(twice)
+    high, low = fast_two_sum(high, low)
     base = high + 2.0
-    base_low = high - (base - 2.0) + low
+    base_low = (high - (base - 2.0)) + low
     inverse = 1.0 / base
     ratio = high * inverse
     left = fma(-ratio, base, high) + fma(-ratio, base_low, low)
-    return fma(left, inverse, ratio).copysign(x)
+    return signed_as(fma(left, inverse, ratio), x)
 
 
 def arcsinh(x: Value) -> Value:
@@ -306,10 +306,9 @@ def arcsinh(x: Value) -> Value:
     z = select(large, 0.0, y)
     square = z * z
     high, low = fast_two_sum(z, square / ((square + 1.0).sqrt() + 1.0))
-    result = log1p_of(select(large, y - 1.0, high), low) + choose(
-        large, c.LN2[x.dtype][0], 0.0, x.dtype
-    )
-    return select(y < INF, result, y).copysign(x)
+    twofold = choose(large, c.LN2[x.dtype][0], 0.0, x.dtype)
+    result = log1p_of(select(large, y - 1.0, high), low) + twofold
+    return signed_as(select(y < INF, result, y), x)
 
 
 def arccosh(x: Value) -> Value:
@@ -318,9 +317,8 @@ def arccosh(x: Value) -> Value:
     large = x > 2.0 ** (f.bits // 2 + 3)
     t = select(large, 1.0, x - 1.0)
     high, low = two_sum(t, fma(t, t, t * 2.0).sqrt())
-    result = log1p_of(select(large, x - 1.0, high), low) + choose(
-        large, c.LN2[x.dtype][0], 0.0, x.dtype
-    )
+    twofold = choose(large, c.LN2[x.dtype][0], 0.0, x.dtype)
+    result = log1p_of(select(large, x - 1.0, high), low) + twofold
     return select(x >= 1.0, select(x < INF, result, x), select(x < 1.0, NAN, x))
 
 
@@ -332,5 +330,5 @@ def arctanh(x: Value) -> Value:
     twice = y * 2.0
     ratio = twice * inverse
     left = fma(-ratio, base, twice) - ratio * low
-    result = (log1p_of(ratio, left * inverse) * 0.5).copysign(x)
-    return select(y < 1.0, result, select(y == 1.0, result.copysign(x) * INF, NAN))
+    result = log1p_of(ratio, left * inverse) * 0.5
+    return signed_as(select(y < 1.0, result, choose(y == 1.0, INF, NAN, x.dtype)), x)

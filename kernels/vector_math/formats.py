@@ -49,15 +49,21 @@ def format_of(x: Value) -> Format:
     return FORMATS[x.dtype]
 
 
-def polynomial(x: Value, coefficients: Sequence[float]) -> Any:
-    """Value of a polynomial, constant term first: Horner's rule, long ones in two chains."""
-    if len(coefficients) < 6:
+def polynomial(x: Value, coefficients: Sequence[Any], split: int = 6) -> Any:
+    """Value of a polynomial, constant term first: Horner's rule, long ones in 2 or 4 chains."""
+    if len(coefficients) < split:
         return horner(x, coefficients)
     square = x * x
-    return fma(horner(square, coefficients[1::2]), x, horner(square, coefficients[::2]))
+    odd, even = (polynomial(square, coefficients[i::2], 8) for i in (1, 0))
+    return fma(odd, x, even)
 
 
-def horner(x: Value, coefficients: Sequence[float]) -> Any:
+def polynomial_once(x: Value, coefficients: Sequence[float]) -> Value:
+    """The same with one rounding where the constant term prevails."""
+    return fma(x, polynomial(x, coefficients[1:]), coefficients[0])
+
+
+def horner(x: Value, coefficients: Sequence[Any]) -> Any:
     """Value of a polynomial, constant term first, by Horner's rule."""
     result: Any = coefficients[-1]
     for c in coefficients[-2::-1]:
@@ -108,3 +114,17 @@ def clamp(x: Value, low: float, high: float) -> Value:
 def signed_as(x: Value, sign: Value) -> Value:
     """``x`` with the sign of ``sign``, for an x that has this sign already or is not negative."""
     return (x.bits() | (sign.bits() & format_of(x).sign)).from_bits()
+
+
+def pi_bits(bits: int) -> int:
+    """Pi times ``2**bits``, by Machin's formula; the last bits are wrong."""
+
+    def arctan_of_inverse(k: int) -> int:
+        total, term, j = 0, (1 << bits) // k, 1
+        while term:
+            total += term // j if j % 4 == 1 else -(term // j)
+            term //= k * k
+            j += 2
+        return total
+
+    return 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239))

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import struct
+from collections.abc import Callable
 
 from ..scalar import Value, fma, lookup, select
 from . import coefficients as c
-from .exponential import exp_of, exponent
+from .exponential import exp_exact, exp_single, log_single, reduce_log
 from .formats import (
+    FORMATS,
     INF,
     NAN,
     choose,
+    clamp,
     fast_two_sum,
     format_of,
     polynomial,
     power_of_two,
+    signed_as,
     two_product,
 )
 
-_STEPS = 128  # of the table of logarithms, between 1 and 2
+_STEPS = 256  # of the table of logarithms, between 1 and 2
+_FIRST = 181  # 181 / 256 is next to sqrt(1/2)
+
+
+def _bits_of(x: float) -> int:
+    return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
 @functools.cache
 def _log_table() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """For c = k / 128 from sqrt(1/2) to sqrt(2): 1 / c rounded, and -log of that in two parts.
+    """For c = k / 256 from sqrt(1/2) to sqrt(2): about 1 / c, and -log of that in two parts.
 
-    The first part is a multiple of 2**-42, so that adding a multiple of ln 2 is exact.
+    The inverse has so few bits that ``inverse * m - 1`` is exact for all m beside c. The first part
+    of the logarithm is a multiple of 2**-42, so that adding a multiple of ln 2 is exact.
     """
     from decimal import Decimal, getcontext
 
     getcontext().prec = 40
     inverses, high, low = [], [], []
-    for k in range(90, 182):
-        inverse = _STEPS / k
+    for k in range(_FIRST, 363):
+        unit = 128 if k < _STEPS else 256
+        inverse = round(_STEPS * unit / k) / unit
         exact = -Decimal(inverse).ln()
         first = round(float(exact) * 2.0**42) * 2.0**-42
         inverses.append(inverse)
@@ -43,84 +54,80 @@ def _log_table() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...
 
 
 def log_accurate(x: Value) -> tuple[Value, Value]:
-    """Logarithm of a positive number to 68 bits, as a sum of two (after Tang)."""
-    f = format_of(x)
-    small = x < f.smallest
-    x = select(small, x * 2.0**54, x)
-    biased, m = exponent(x)
-    k = biased - choose(small, 2.0**52 + 1023 + 54, 2.0**52 + 1023, "f64")
-    magic = f.magic / _STEPS
-    index = ((m + magic).bits() & 255) - 90
-    inverses, highs, lows = _log_table()
-    inverse = lookup(inverses, index, "f64")
-    product, product_low = two_product(m, inverse)
-    r = product - 1.0
+    """Logarithm of a positive number to 67 bits, as a sum of two (after Tang)."""
+    k, m = reduce_log(x)
+    magic = format_of(x).magic / _STEPS
+    index = (m + magic).bits() - (_bits_of(magic) + _FIRST)
+    inverse, high, low = (lookup(table, index, "f64") for table in _log_table())
+    r = fma(m, inverse, -1.0)
     ln2 = round(c.LN2["f64"][0] * 2.0**42) * 2.0**-42
     ln2_low = (c.LN2["f64"][0] - ln2) + c.LN2["f64"][1]
-    base = fma(k, ln2, lookup(highs, index, "f64"))  # exact
-    base_low = fma(k, ln2_low, lookup(lows, index, "f64"))
+    base = fma(k, ln2, high)  # exact
     first, first_low = fast_two_sum(base, r)
-    minus_half = r * -0.5
-    square, square_low = two_product(r, minus_half)
-    second, second_low = fast_two_sum(first, square)
-    rest = fma(r * r * r, polynomial(r, c.LOG_TABLE["f64"]), square_low)
-    rest = fma(product_low, 1.0 - r, rest) + (base_low + first_low + second_low)
+    square, square_low = two_product(r, r)
+    second = fma(square, -0.5, first)
+    second_low = fma(square, -0.5, first - second)
+    rest = fma(square * r, polynomial(r, c.LOG_TABLE["f64"]), fma(k, ln2_low, low))
+    rest = fma(square_low, -0.5, rest) + (first_low + second_low)
     return fast_two_sum(second, rest)
 
 
 def power(x: Value, y: Value) -> Value:
     """``x**y`` as ``exp(y log |x|)`` with NumPy's signs and limits."""
-    body = x.body
     if x.dtype == "f32":
-        return body.call("power.f64", "f64", x.convert("f64"), y.convert("f64")).convert("f32")
-    base = x.abs()
-    log_high, log_low = log_accurate(base)
-    times = select(y > 2.0**70, 2.0**70, select(y < -(2.0**70), -(2.0**70), y))
-    product, product_low = two_product(times, log_high)
-    magnitude = exp_of(product, fma(times, log_low, product_low))
-    # 0 and infinity
-    rising = (y > 0.0) ^ (base < 1.0)
-    magnitude = select((base == 0.0) | (base == INF), choose(rising, INF, 0.0, "f64"), magnitude)
+        return _power(x.convert("f64"), y.convert("f64"), _magnitude_single).convert("f32")
+    return _power(x, y, _magnitude)
+
+
+def _magnitude(base: Value, y: Value) -> Value:
+    """``base**y`` for a base that is not negative, to float64."""
+    high, low = log_accurate(base)
+    high = _log_limits(base, high)
+    times = clamp(y, -(2.0**70), 2.0**70)  # (-1)**inf is 1
+    product, product_low = two_product(times, high)
+    return exp_exact(product, fma(times, low, product_low))
+
+
+def _log_limits(base: Value, result: Value) -> Value:
+    """The logarithms of 0, infinity and NaN, otherwise the result."""
+    return select(base < INF, select(base > 0.0, result, -INF), base)
+
+
+def _magnitude_single(base: Value, y: Value) -> Value:
+    """``base**y`` to float32 or a little beyond its range, of float32 numbers."""
+    log_base = _log_limits(base, log_single(base))
+    return exp_single(log_base * clamp(y, -(2.0**127), 2.0**127))
+
+
+def _power(x: Value, y: Value, magnitude_of: Callable[[Value, Value], Value]) -> Value:
+    """The sign and the special values of a power."""
     whole = y.trunc() == y
     half = y * 0.5
     odd = whole & (half.trunc() != half)
-    sign = select(odd, x, 1.0)
-    magnitude = magnitude.copysign(sign)
-    invalid = (x < 0.0) & (x > -INF) & (y.trunc() != y)
-    result = select(invalid, NAN, magnitude)
-    result = select((x == x) & (y == y), result, x + y)
+    result = magnitude_of(x.abs(), y)
+    result = (result.bits() ^ select(odd, x.bits() & FORMATS["f64"].sign, 0)).from_bits()
+    result = select((x < 0.0) & (x > -INF) & (y.trunc() != y), NAN, result)
     return select((y == 0.0) | (x == 1.0), 1.0, result)
 
 
 def cbrt(x: Value) -> Value:
-    """Cube root: a polynomial for ``m**(-1/3)`` and two steps of Newton's method."""
+    """Cube root: a polynomial for ``m**(-1/3)``, mended twice by Newton's series."""
     f = format_of(x)
-    dtype = x.dtype
     y = x.abs()
-    small = y < f.smallest
-    lift = f.bits + 2 + (f.bits + 1) % 3 if (f.bits + 2) % 3 else f.bits + 2
-    while lift % 3:
-        lift += 1
-    z = select(small, y * 2.0**lift, y)
-    biased, m = exponent(z)
-    k = biased - (2.0**f.bits + f.bias)
-    shifted = fma(k, 1.0 / 3.0, f.magic)
-    third = shifted - f.magic
-    left = k - third * 3.0  # -1, 0 or 1
+    k, m = reduce_log(y)
+    shifted = fma(k, 1 / 3, f.magic)
+    left = k - (shifted - f.magic) * 3.0  # -1, 0 or 1
+    factor = select(left > 0.0, 2 ** (-1 / 3), choose(left < 0.0, 2 ** (1 / 3), 1.0, x.dtype))
+    inverse = polynomial(m, c.CBRT[x.dtype]) * factor
     m = m * power_of_two(left + f.magic)
-    factor: Any = choose(left < 0.0, 2 ** (1 / 3), 1.0, dtype)
-    factor = select(left > 0.0, 2 ** (-1 / 3), factor)
-    start = m * power_of_two(-left + f.magic)
-    inverse = polynomial(start, c.CBRT[dtype]) * factor
     error = fma(-(m * inverse), inverse * inverse, 1.0)
     inverse = inverse * fma(error, fma(error, 2 / 9, 1 / 3), 1.0)
-    root = (m * inverse) * inverse
+    square_of_inverse = inverse * inverse
+    root = m * square_of_inverse
     square, square_low = two_product(root, root)
     rest = fma(-root, square_low, fma(-root, square, m))
-    root = fma(rest * (inverse * inverse), 1 / 3, root)
-    down = choose(small, 2.0 ** -(lift // 3), 1.0, dtype)
-    result = root * power_of_two(shifted) * down
-    return select((y == 0.0) | (y == INF) | (y != y), y, result).copysign(x)
+    root = fma(rest * square_of_inverse, 1 / 3, root) * power_of_two(shifted)
+    return signed_as(select((y > 0.0) & (y < INF), root, y), x)
 
 
 def hypot(x: Value, y: Value) -> Value:

@@ -16,9 +16,9 @@ from . import coefficients as c
 from .formats import (
     INF,
     NAN,
-    at_most,
     choose,
     format_of,
+    pi_bits,
     polynomial,
     signed_as,
     two_product,
@@ -26,7 +26,7 @@ from .formats import (
 )
 
 # Up to here sin_small, cos_small and tan_small are as right as sin, cos and tan, and faster.
-SMALL_ANGLE = {"f64": 2.0**22, "f32": 2.0**13}
+SMALL_ANGLE = {"f64": 2.0**22, "f32": 2.0**16}
 
 Reduced = tuple[Value, Value, Value | None]  # n in the low bits of an integer, r, its correction
 
@@ -57,21 +57,9 @@ def _two_over_pi(group: int, fraction_bits: int, parts: int) -> tuple[tuple[floa
     """2 / pi for each of 32 groups of exponents, 0 to 31 times ``group``, in parts of 53 bits.
 
     Less what gives a multiple of 4 times any number of the group with so many bits of fraction.
-    The bits of 2 / pi come from Machin's formula.
     """
     digits = 1400
-    one = 1 << digits
-
-    def arctan_of_inverse(k: int) -> int:
-        total, term, j = 0, one // k, 1
-        while term:
-            total += term // j if j % 4 == 1 else -(term // j)
-            term //= k * k
-            j += 2
-        return total
-
-    pi = 4 * (4 * arctan_of_inverse(5) - arctan_of_inverse(239))
-    bits = (2 << (2 * digits)) // pi  # 2 / pi in units of 2**-digits
+    bits = (2 << (2 * digits)) // pi_bits(digits)  # 2 / pi in units of 2**-digits
     columns: tuple[list[float], ...] = tuple([] for _ in range(parts))
     for start in range(0, 32 * group, group):
         rest = bits % (1 << (digits + 2 + fraction_bits - start))
@@ -90,7 +78,7 @@ def _table_parts(y: Value, group: int, fraction_bits: int, parts: int) -> list[V
 
 
 def reduce_any(y: Value) -> Reduced:
-    """``y = n pi / 2 + r + low`` for any ``y >= 0`` in float64 (Payne and Hanek).
+    """``y = n pi / 2 + r + low`` for any ``y >= 2**-800`` in float64 (Payne and Hanek).
 
     The products with the four parts are summed exactly as far as the worst cancellation asks.
     """
@@ -112,10 +100,7 @@ def reduce_any(y: Value) -> Reduced:
     low = low + (d + e + g + (error2 + x * part3))
     half_pi, half_pi_low, _ = c.HALF_PI["f64"]
     r, r_low = two_product(fraction, half_pi)
-    r_low = r_low + fma(fraction, half_pi_low, low * half_pi)
-    small = y < 0.78
-    bits = select(small, 0, shifted.bits())
-    return bits, select(small, y, r), select(small, 0.0, r_low)
+    return shifted.bits(), r, r_low + fma(fraction, half_pi_low, low * half_pi)
 
 
 def reduce_any_single(y: Value) -> Reduced:
@@ -143,11 +128,12 @@ def cos_kernel(r: Value, low: Value | None, dtype: str) -> Value:
     return fma(z if low is None else fma(r, r, r * (low + low)), p, 1.0)
 
 
-def _flip(value: Value, n: Value, bit: int) -> Value:
-    """``value`` with its sign changed where this bit of n is set."""
-    f = format_of(value)
-    sign = (n << (int(n.dtype[1:]) - 1 - bit)) & f.sign
-    return (value.bits() ^ sign).from_bits()
+def _flip(value: Value, n: Value, bit: int, x: Value | None = None) -> Value:
+    """``value`` with its sign changed where this bit of n is set, and where x is negative."""
+    sign = n << (int(n.dtype[1:]) - 1 - bit)
+    if x is not None:
+        sign = sign ^ x.bits()
+    return (value.bits() ^ (sign & format_of(value).sign)).from_bits()
 
 
 def _sine_and_cosine(reduced: Reduced, dtype: str) -> tuple[Value, Value, Value]:
@@ -161,7 +147,7 @@ def _sine_and_cosine(reduced: Reduced, dtype: str) -> tuple[Value, Value, Value]
 def _sin(x: Value, reduced: Reduced, dtype: str) -> Value:
     sine, cosine, odd = _sine_and_cosine(reduced, dtype)
     value = select(odd, cosine, sine)
-    return _flip((value.bits() ^ (x.bits() & format_of(x).sign)).from_bits(), reduced[0], 1)
+    return _flip(value, reduced[0], 1, x)
 
 
 def _cos(x: Value, reduced: Reduced, dtype: str) -> Value:
@@ -172,7 +158,7 @@ def _cos(x: Value, reduced: Reduced, dtype: str) -> Value:
 def _tan(x: Value, reduced: Reduced, dtype: str) -> Value:
     sine, cosine, odd = _sine_and_cosine(reduced, dtype)
     value = select(odd, cosine, sine) / select(odd, sine, cosine)
-    return _flip((value.bits() ^ (x.bits() & format_of(x).sign)).from_bits(), reduced[0], 0)
+    return _flip(value, reduced[0], 0, x)
 
 
 def _two_variants(
@@ -182,7 +168,9 @@ def _two_variants(
 
     def any_angle(x: Value) -> Value:
         if x.dtype == "f64":
-            return finish(x, reduce_any(x.abs()), "f64")
+            result = finish(x, reduce_any(x.abs()), "f64")
+            # the reduction spoils the smallest numbers
+            return result if finish is _cos else select(x.abs() < 2.0**-30, x, result)
         wide = x.convert("f64")
         return finish(wide, reduce_any_single(wide.abs()), "f32").convert("f32")
 
@@ -199,19 +187,10 @@ cos, cos_small = _two_variants(_cos, "Cosine")
 tan, tan_small = _two_variants(_tan, "Tangent")
 
 
-def arctan_of(top: Value, base: Value) -> Value:
-    """``arctan(top / base)`` for ``0 <= top <= base``, not both 0 or infinite.
-
-    Beyond pi / 8 by ``pi / 4 + arctan((top - base) / (top + base))``.
-    """
-    dtype = top.dtype
-    steep = top > base * 0.41421356237309503
-    numerator = select(steep, top - base, top)
-    t = numerator / select(steep, top + base, base)
+def arctan_from(base: Value, low: Value, t: Value) -> Value:
+    """``base + low + arctan(t)`` for ``-1 <= t <= 1``."""
     z = t * t
-    high, low, _ = (v / 2 for v in c.HALF_PI[dtype])
-    rest = fma(z * t, polynomial(z, c.ARCTAN[dtype]), choose(steep, low, 0.0, dtype))
-    return choose(steep, high, 0.0, dtype) + (t + rest)
+    return (base + t) + fma(z * t, polynomial(z - 0.75, c.ARCTAN[t.dtype]), low)
 
 
 def arctan(x: Value) -> Value:
@@ -219,27 +198,25 @@ def arctan(x: Value) -> Value:
     high, low, _ = c.HALF_PI[x.dtype]
     y = x.abs()
     beyond = y > 1.0
-    result = arctan_of(select(beyond, 1.0, y), select(beyond, at_most(y, 2.0**60), 1.0))
-    return signed_as(select(beyond, high - (result - low), result), x)
+    t = select(beyond, -1.0 / y, y)
+    base, base_low = (choose(beyond, part, 0.0, x.dtype) for part in (high, low))
+    return signed_as(arctan_from(base, base_low, t), x)
 
 
 def arctan2(y: Value, x: Value) -> Value:
-    """Angle of the point (x, y), from -pi to pi."""
-    f = format_of(x)
-    high, low, _ = c.HALF_PI[x.dtype]
+    """Angle of the point (x, y), from -pi to pi: a multiple of pi / 2 and the arctan of a slope."""
     across, up = x.abs(), y.abs()
-    swap = up > across
+    swap, behind = up > across, x.bits() < 0
     larger, smaller = select(swap, up, across), select(swap, across, up)
-    # neither sum nor quotient overflows, infinities become a number and (0, 0) has slope 0
-    factor = choose(larger > 2.0**f.bias * 0.5, 0.25, 1.0, x.dtype)
-    larger, smaller = larger * factor, smaller * factor
-    both = smaller == INF
-    larger, smaller = select(both, 1.0, larger), select(both, 1.0, smaller)
-    larger = select(larger == 0.0, 1.0, larger)
-    angle = arctan_of(smaller, larger)
-    angle = select(swap, high - (angle - low), angle)
-    behind = x.bits() < 0
-    angle = select(behind, 2.0 * high - (angle - 2.0 * low), angle)
+    # (0, 0) has slope 0 and (inf, inf) slope 1
+    slope = smaller / select(larger == 0.0, 1.0, larger)
+    slope = select(smaller == INF, 1.0, slope)
+    slope = select(swap ^ behind, -slope, slope)
+    high, low = (
+        select(swap, part, choose(behind, 2.0 * part, 0.0, x.dtype))
+        for part in c.HALF_PI[x.dtype][:2]
+    )
+    angle = arctan_from(high, low, slope)
     return signed_as(select((x == x) & (y == y), angle, NAN), y)
 
 
@@ -258,7 +235,9 @@ def arcsin(x: Value) -> Value:
     """Inverse of the sine."""
     high, low, _ = c.HALF_PI[x.dtype]
     large, root, rest = arcsin_parts(x.abs())
-    return signed_as(select(large, fma(root, -2.0, high) - fma(rest, 2.0, -low), root + rest), x)
+    main = fma(root, -2.0, high)
+    error = fma(root, -2.0, high - main) + low
+    return signed_as(select(large, main + fma(rest, -2.0, error), root + rest), x)
 
 
 def arccos(x: Value) -> Value:
