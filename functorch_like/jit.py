@@ -368,20 +368,25 @@ class Jitted:
         key = (in_tree, static, bool(kwargs), weak, *[(x.shape, x.dtype) for x in leaves])
         program = self._programs.get(key)
         if program is None:
+            leaves = [x if isinstance(x, (Tracer, ShapedArray)) else self._plain(x) for x in leaves]
             program = self._stage(in_tree, bool(kwargs), leaves, static, weak)
             if program.kept:
                 self._programs[key] = program
         return program, leaves
 
     def _leaf(self, x: Any) -> Any:
-        made = x if isinstance(x, (Tracer, ShapedArray)) else as_array(x)
-        if made.dtype.kind not in "biufc":
+        return x if isinstance(x, (Tracer, ShapedArray)) else self._plain(as_array(x))
+
+    def _plain(self, x: Any) -> Any:
+        """An array of numbers in the machine's byte order."""
+        if not hasattr(x, "dtype") or x.dtype.kind not in "biufc":
             raise TypeError(
                 f"jit({name_of(self._function)}): expected arguments of arrays or numbers; got "
                 f"{type(x).__name__} {x!r}; name it in static_argnums or static_argnames, or pass "
                 "it by a closure."
             )
-        return made
+        plain = np.dtype(x.dtype.type)
+        return x if x.dtype is plain else x.astype(plain)
 
     def _without_static(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple]:
         numbers = {n % len(args) for n in self._static_argnums if -len(args) <= n < len(args)}

@@ -248,7 +248,7 @@ class KernelPrinter:
         self.tables: dict[str, None] = {}
         self.tasks: dict[str, Spawn] = {}
         self.slots: dict[int, int] = {}
-        self.rare = 0
+        self.hints: list[str] = []
 
     def label(self, name: str) -> str:
         self.blocks += 1
@@ -331,9 +331,9 @@ class KernelPrinter:
         self.begin(latch)
         self.add(f"  {index}.next = add nuw nsw i64 {index}, 1")
         plain = ""
-        if item.rare:
-            self.rare += 1
-            plain = f", !llvm.loop !{FIRST_LOOP + self.rare}"
+        if item.hint:
+            self.hints.append(item.hint)
+            plain = f", !llvm.loop !{FIRST_LOOP + len(self.hints)}"
         self.add(f"  br label %{head}{plain}")
         self.begin(exit)
 
@@ -515,7 +515,11 @@ _PRINT: dict[type, Callable[[KernelPrinter, Any], None]] = {
 # Slots of the frame, the table of 64-bit words through which a program gets all it needs.
 ERROR, HOST, THREADS, SCRATCH = 0, 1, 2, 3
 FIRST = 4
-FIRST_LOOP = 1  # numbers of metadata begin above
+HINTS = {
+    "rare": (1, '!"llvm.loop.vectorize.enable", i1 false'),
+    "twofold": (2, '!"llvm.loop.interleave.count", i32 2'),
+}
+FIRST_LOOP = 2  # numbers of metadata begin above
 MAX_THREADS = 16
 
 # Words of a thread's block: the ends of its part, the error found in it, the frame, the number of
@@ -623,9 +627,10 @@ def module_text(kernels: Iterable[Kernel], program: Kernel) -> tuple[str, list[s
     if printer.tasks:
         text += [task_text(item, printer.slots) for item in printer.tasks.values()]
     text += [
-        f"!{FIRST_LOOP + k} = distinct !{{!{FIRST_LOOP + k}, !1}}"
-        for k in range(1, printer.rare + 1)
+        f"!{FIRST_LOOP + k} = distinct !{{!{FIRST_LOOP + k}, !{HINTS[hint][0]}}}"
+        for k, hint in enumerate(printer.hints, 1)
     ]
-    if printer.rare:
-        text.append('!1 = !{!"llvm.loop.vectorize.enable", i1 false}')
+    for hint in sorted(set(printer.hints)):
+        number, meaning = HINTS[hint]
+        text.append(f"!{number} = !{{{meaning}}}")
     return "\n\n".join(text), list(printer.calls), list(printer.tables)

@@ -160,13 +160,15 @@ class Set(Item):
 class Loop(Item):
     """``for index in range(lower, upper)``."""
 
-    __slots__ = ("index", "items", "lower", "rare", "upper")
+    __slots__ = ("hint", "index", "items", "lower", "upper")
 
     def __init__(
-        self, index: Value, lower: Value, upper: Value, items: list, rare: bool = False
+        self, index: Value, lower: Value, upper: Value, items: list, hint: str = ""
     ) -> None:
         self.index, self.lower, self.upper, self.items = index, lower, upper, items
-        self.rare = rare  # seldom runs: not worth the compiler's time
+        # "rare": seldom runs and is not worth the compiler's time; "twofold": long chains of
+        # operations, of which two at a time fill the processor.
+        self.hint = hint
 
 
 class While(Item):
@@ -304,9 +306,9 @@ class Builder(Body):
         "error",
         "errors",
         "guard",
+        "hint",
         "items",
         "kernel",
-        "rarely",
         "seen",
     )
 
@@ -316,7 +318,7 @@ class Builder(Body):
         self.kernel = Kernel(name)
         self.error: Variable | None = None
         self.errors: dict[str, int] = {}
-        self.rarely = False
+        self.hint = ""
         self.guard: Variable | None = None  # becomes nonzero where a limit is passed
         self.items: list[Any] = self.kernel.items
         self.count = 0
@@ -458,7 +460,7 @@ class Builder(Body):
         index = Index(self, self.name("i"), "i64")
         items: list[Any] = []
         start = self.constant(0, "i64") if lower is None else lower
-        self.items.append(Loop(index, start, upper, items, self.rarely))
+        self.items.append(Loop(index, start, upper, items, self.hint))
         with self.into(items):
             yield index
 

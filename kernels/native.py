@@ -29,6 +29,10 @@ def _binding() -> Any:
 
 @functools.cache
 def _target() -> Any:
+    return _new_target()
+
+
+def _new_target() -> Any:
     binding = _binding()
     return binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(),
@@ -109,7 +113,8 @@ def load_object(data: bytes) -> Any:
             return image
     with _lock:
         binding = _binding()
-        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _target())
+        # The engine takes the machine over, and frees it.
+        engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _new_target())
         engine.add_object_file(binding.ObjectFileRef.from_data(data))
         engine.finalize_object()
         return Library(engine)

@@ -31,6 +31,7 @@ from ..kernels.loop import (
     Variable,
 )
 from ..kernels.scalar import FLOATS, Value
+from ..kernels.vector_math import FUNCTIONS
 from .control import EMIT_CONTROL, is_small
 from .fuse import Block, Group, build
 from .nodes import DTYPES, Label, Node, Root, Step
@@ -42,6 +43,7 @@ CHUNK_BITS = 12
 CHUNK = 1 << CHUNK_BITS  # terms of a long sum that are added in their own precision
 PRIVATE_BYTES = 1 << 20  # sums of more than this are not made in several threads
 REPEATABLE = frozenset({"max", "min", "or", "and"})  # an element may be taken twice
+CHAIN = 40  # more operations than this fill the registers as they are
 LOCAL_BYTES = 16384  # larger temporaries of a loop's iteration are not kept on the stack
 
 
@@ -78,6 +80,15 @@ def limited(group: Group) -> bool:
         getattr(getattr(node.equation, "primitive", None), "name", "") in LIMITED
         for node in group.nodes
     )
+
+
+def is_chain(group: Group) -> bool:
+    """Whether a loop is one of a few long functions of single elements."""
+    if len(group.nodes) > CHAIN or any(isinstance(x, Group) for x in group.body.entries):
+        return False
+    names = {getattr(getattr(n.equation, "primitive", None), "name", "") for n in group.nodes}
+    single = all(group.flat or len(n.labels) == 1 for n in group.nodes)
+    return single and not names.isdisjoint(FUNCTIONS)
 
 
 def can_split(group: Group) -> bool:
@@ -432,7 +443,12 @@ class Emitter:
     def turns(self, group: Group, upper: Value, lower: Value | None) -> None:
         """The loop itself."""
         visible = dict(self.registers)
-        with self.code.loop(upper, lower) as i:
+        code = self.code
+        if not code.hint and is_chain(group):
+            code.hint = "twofold"
+        with code.loop(upper, lower) as i:
+            if code.hint == "twofold":
+                code.hint = ""
             for label in group.labels.values():
                 self.index[label] = i
             if group.flat:
@@ -477,11 +493,11 @@ class Emitter:
                 self.turns(group, stop, start)
                 code.guard = None
                 again = If(code.get(guard) != 0, [], [])
-                code.rarely = True
+                code.hint = "rare"
                 with code.into(again.items):
                     begin()
                     self.turns(group, stop, start)
-                code.rarely = False
+                code.hint = ""
                 code.items.append(again)
             else:
                 self.turns(group, stop, start)

@@ -329,8 +329,11 @@ class Executable:
     def __call__(self, leaves: Sequence[np.ndarray]) -> Sequence[Any]:
         """Results for arguments of the right dtypes and shapes, however they lie in memory."""
         leaves = [
-            np.require(x, requirements=("C", "A", "W") if k in self.donated else ("C", "A"))
-            for k, x in enumerate(leaves)
+            np.require(
+                x if x.dtype is root.dtype else x.astype(root.dtype),
+                requirements=("C", "A", "W") if k in self.donated else ("C", "A"),
+            )
+            for k, (x, root) in enumerate(zip(leaves, self.inputs, strict=False))
         ]
         for k, weak in enumerate(self.weak):
             if weak:
@@ -340,6 +343,7 @@ class Executable:
             if results is not NotImplemented:
                 return self.checked(instance, results)
         instance = Instance(self)  # the others are at work, in other threads or further out
+        make_room(self)
         self.instances.append(instance)
         return self.checked(instance, instance.entry.call(*leaves))
 
@@ -348,6 +352,24 @@ class Executable:
         if results is call.FAILED:
             instance.fail()
         return results if len(self.outputs) != 1 else (results,)
+
+
+ROOM = 1 << 30  # bytes of temporary memory that programs keep between calls
+_used: dict[Executable, None] = {}  # programs that keep memory, the last to get some last
+
+
+def make_room(executable: Executable) -> None:
+    """Let programs that got their memory longest ago give it back, if all have too much."""
+    with _loading:
+        _used.pop(executable, None)
+        _used[executable] = None
+        total = sum(x.arena_bytes * (len(x.instances) + (x is executable)) for x in _used)
+        for other in list(_used):
+            if total <= ROOM or other is executable:
+                break
+            total -= other.arena_bytes * len(other.instances)
+            other.instances = []
+            del _used[other]
 
 
 class Instance:

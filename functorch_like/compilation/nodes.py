@@ -21,6 +21,7 @@ __all__ = ["Affine", "Label", "Node", "Opaque", "Root", "Step", "View"]
 # node is written out at most so many times in all.
 UNROLL = 8
 UNROLL_TOTAL = 64
+UNROLL_PROGRAM = 1024  # fewer where a program has many nodes: LLVM takes 0.2 ms for a line
 
 DTYPES = {
     np.dtype(name): short
@@ -198,6 +199,8 @@ class Node:
         ``and``.
     position
         For scatter: ``position(code, read, labels)``, the index of the element to add to.
+    most
+        How many elements may be written out.
     """
 
     __slots__ = (
@@ -223,6 +226,7 @@ class Node:
         equation: Any,
         combine: str | None = None,
         position: Callable | None = None,
+        most: int = UNROLL_TOTAL,
     ) -> None:
         self.root = root
         self.labels = list(labels)
@@ -244,7 +248,7 @@ class Node:
         short = sorted((x for x in self.labels if x.unrolled), key=lambda x: -x.size)
         total = math.prod(x.size for x in short)
         for label in short:
-            if total <= UNROLL_TOTAL:
+            if total <= most:
                 break
             label.unrolled = False
             total //= label.size
