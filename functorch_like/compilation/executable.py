@@ -160,7 +160,7 @@ def work(group: Group | Step) -> float:
 
 BLAS_THREADED = 262_144  # products beyond so many multiplications OpenBLAS splits itself
 # Nanoseconds an element takes, and for how many of them a thread is worth making.
-TRANSCENDENTAL, PLAIN, THREAD_WORK = 2.0, 0.3, 50_000
+TRANSCENDENTAL, PLAIN, THREAD_WORK = 2.0, 0.3, 100_000
 
 
 def nbytes(root: Root) -> int:

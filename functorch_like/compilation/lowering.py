@@ -25,6 +25,8 @@ from .nodes import (
     DTYPES,
     OPAQUE,
     UNROLL,
+    UNROLL_PROGRAM,
+    UNROLL_TOTAL,
     Affine,
     Label,
     Node,
@@ -57,7 +59,8 @@ PULLED = 4  # joins of more arrays than this are written one after the other
 class Lowering:
     """The nodes and steps of a graph, in order, and the views of its variables."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = UNROLL_TOTAL) -> None:
+        self.most = most  # elements of a node that may be written out
         self.items: list[Any] = []
         self.views: dict[Var, View] = {}
         self.captured: list[tuple[Root, Any]] = []  # arrays that bodies of loops bring along
@@ -88,7 +91,7 @@ class Lowering:
         return View(found, x.shape, x.dtype)
 
     def node(self, root: Root, *args: Any, **kwargs: Any) -> Node:
-        made = Node(root, *args, **kwargs)
+        made = Node(root, *args, **{"most": self.most, **kwargs})
         self.items.append(made)
         return made
 
@@ -114,7 +117,8 @@ class Lowering:
         """Write a view's elements to a root of its shape."""
         labels = [Label(n) for n in view.shape]
         operands = [(view, labels_index(labels))]
-        self.node(root, labels, labels, operands, first_operand, equation)
+        # All of it, as loops and branches keep small arrays in registers.
+        self.node(root, labels, labels, operands, first_operand, equation, most=UNROLL_TOTAL)
         self.items[-1].pointwise = True
 
     def add(self, equation: Equation) -> None:
@@ -152,18 +156,22 @@ class Lowering:
             values = [read(k, at).convert(kind) for k, kind in enumerate(kinds)]
             return convert(function(*values), result)
 
-        self.pointwise(equation, views, compute)
+        long = calls_function(equation.primitive.name, dtypes)
+        self.pointwise(equation, views, compute, min(self.most, UNROLL if long else self.most))
         return True
 
-    def pointwise(self, equation: Equation, views: Sequence[View], compute: Callable) -> None:
+    def pointwise(
+        self, equation: Equation, views: Sequence[View], compute: Callable, most: int
+    ) -> None:
         """A node whose operands are all read at the result's own index."""
         (out,) = equation.outputs
         shape = out.aval.shape
         full = [v if v.literal else broadcast(v, shape) for v in views]
         labels = [Label(n) for n in shape]
         at = labels_index(labels)
-        self.node(self.result(out), labels, labels, [(v, at) for v in full], compute, equation)
-        self.items[-1].pointwise = True
+        operands = [(v, at) for v in full]
+        made = self.node(self.result(out), labels, labels, operands, compute, equation, most=most)
+        made.pointwise = True
 
 
 def labels_index(labels: Sequence[Label]) -> list:
@@ -194,6 +202,14 @@ def compute_dtypes(primitive: Any, given: tuple, out: np.dtype) -> tuple | None:
         except TypeError:
             return None
     return (out,) * len(given) if out.kind == "f" else None
+
+
+@functools.cache
+def calls_function(name: str, dtypes: tuple) -> bool:
+    """Whether an element takes a long series of instructions."""
+    trial = Builder("trial")
+    SCALAR_FUNCTIONS[name](*[Value(trial, "x", DTYPES[d]) for d in dtypes])
+    return any(isinstance(s, Statement) and s.op == "call" for s in trial.items)
 
 
 @functools.cache
@@ -256,7 +272,9 @@ def _convert(lowering: Lowering, equation: Equation) -> bool | None:
     if view.dtype.kind == "f" and out.aval.dtype.kind in "iu":
         return False  # beyond the range NumPy's answer is the machine's: leave it to NumPy
     kind = DTYPES[out.aval.dtype]
-    lowering.pointwise(equation, [view], lambda code, read, at: convert(read(0, at), kind))
+    lowering.pointwise(
+        equation, [view], lambda code, read, at: convert(read(0, at), kind), lowering.most
+    )
     return None
 
 
@@ -634,9 +652,21 @@ _RULES: dict[str, Callable] = {
 }
 
 
+def equation_count(graph: Graph) -> int:
+    """How many equations there are, with those in the bodies of loops and branches."""
+    count = len(graph.equations)
+    for equation in graph.equations:
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, Graph):
+                    count += equation_count(inner)
+    return count
+
+
 def lower(graph: Graph) -> tuple[Lowering, list[Root], list[Root]]:
     """Nodes and steps of a graph's equations, its inputs, and where its results are."""
-    lowering = Lowering()
+    most = max(UNROLL, min(UNROLL_TOTAL, UNROLL_PROGRAM // max(equation_count(graph), 1)))
+    lowering = Lowering(most)
     inputs = [lowering.input(var) for var in (*graph.inputs, *graph.constants)]
     for equation in graph.equations:
         lowering.add(equation)

@@ -32,7 +32,7 @@ from ..primitives.contraction import contract
 from ..primitives.core import Elementwise, Primitive, ShapedArray, aval_of
 from ..primitives.elementwise import add, multiply, negative, square, subtract
 from ..primitives.structural import broadcast_to, reshape, transpose, unslice
-from .control import expand_scans
+from .scans import expand_scans
 
 __all__ = [
     "PASSES",
