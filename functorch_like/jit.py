@@ -451,7 +451,8 @@ class Jitted:
 
     def _output(self, x: Any) -> Any:
         made = as_array(x)
-        if not isinstance(made, Tracer) and made.dtype.kind not in "biufc":
+        kind = getattr(getattr(made, "dtype", None), "kind", "O")
+        if not isinstance(made, Tracer) and kind not in "biufc":
             raise TypeError(
                 f"jit({name_of(self._function)}): expected a result of arrays or numbers; got "
                 f"{type(x).__name__}; return only arrays, or pytrees of them."

@@ -15,6 +15,7 @@ from typing import Any
 
 from .loop import (
     ITEM_BYTES,
+    BlasThreads,
     Buffer,
     Call,
     Comment,
@@ -453,6 +454,18 @@ class KernelPrinter:
         self.add("  ret void")
         self.begin(go)
 
+    def blas_threads(self, item: BlasThreads) -> None:
+        self.blocks += 1
+        name = f"%told{self.blocks}"
+        tell, done = self.label("tell"), self.label("done")
+        self.add(f"  {name}.none = icmp eq ptr %{item.function.name}, null")
+        self.add(f"  br i1 {name}.none, label %{done}, label %{tell}")
+        self.begin(tell)
+        self.add(f"  {name} = trunc i64 {operand(item.threads, 'i64')} to i32")
+        self.add(f"  call void %{item.function.name}(i32 {name})")
+        self.add(f"  br label %{done}")
+        self.begin(done)
+
     def gemm(self, item: Gemm) -> None:
         # BLAS reads columns first, so it is asked for the transposed product, b' a'.
         kind = LLVM_TYPES[item.c.dtype]
@@ -508,6 +521,7 @@ _PRINT: dict[type, Callable[[KernelPrinter, Any], None]] = {
     Call: KernelPrinter.call,
     Spawn: KernelPrinter.spawn,
     External: KernelPrinter.external,
+    BlasThreads: KernelPrinter.blas_threads,
     Gemm: KernelPrinter.gemm,
     Comment: lambda printer, item: printer.add(f"  ; {item.text}"),
 }

@@ -14,6 +14,7 @@ from typing import Any
 from .scalar import Body, Statement, Value
 
 __all__ = [
+    "BlasThreads",
     "Buffer",
     "Builder",
     "Call",
@@ -463,6 +464,15 @@ class Builder(Body):
         self.items.append(Loop(index, start, upper, items, self.hint))
         with self.into(items):
             yield index
+
+
+class BlasThreads(Item):
+    """Tell BLAS how many threads to use from here on, if it has the function to be told by."""
+
+    __slots__ = ("function", "threads")
+
+    def __init__(self, function: Buffer, threads: Value) -> None:
+        self.function, self.threads = function, threads
 
 
 class Gemm(Item):

@@ -65,8 +65,14 @@ def target_description() -> str:
 
 def _optimised(text: str, level: int) -> Any:
     binding = _binding()
-    module = binding.parse_assembly(text)
-    module.verify()
+    try:
+        module = binding.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise RuntimeError(
+            "internal error: a program was written as text that LLVM does not take; please report "
+            f"it with the text that jit(f).lower(*args).llvm gives. LLVM says: {error}"
+        ) from error
     target = _target()
     options = binding.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = True

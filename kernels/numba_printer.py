@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .loop import (
+    BlasThreads,
     Buffer,
     Call,
     Comment,
@@ -630,6 +631,7 @@ _WRITE: dict[type, Callable[[_Writer, Any], None]] = {
     Spawn: _Writer.call,  # the threads are left to the compiled program
     External: _Writer.external,
     Gemm: _Writer.gemm,
+    BlasThreads: lambda writer, item: None,  # how fast, not what
 }
 
 

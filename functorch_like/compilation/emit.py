@@ -18,6 +18,7 @@ import numpy as np
 from ..kernels.loop import (
     LIMITED,
     TINY,
+    BlasThreads,
     Buffer,
     Builder,
     Call,
@@ -660,14 +661,29 @@ class Emitter:
             for root in (*step.reads, *step.writes):
                 if isinstance(root, Root):
                     code.buffer(root.memory(), root.memory().kind or "i8")
+            if ("blas", None) in code.seen or any(
+                isinstance(k, tuple) and k[0] == "blas" for k in code.seen
+            ):
+                self.blas_threads(None)
             number = code.constant(len(self.steps), "i64")
             self.steps.append(step)
             code.items.append(External("host", [number, code.constant(0, "i64")]))
             return
         EMIT_CONTROL[step.kind](self, step)
 
+    def blas_threads(self, what: Any) -> None:
+        """Let BLAS use the threads that are best for a product, or what it was set to (None)."""
+        code = self.code
+        function = code.parameter(
+            ("function", "openblas_set_num_threads"), Buffer("set_blas_threads", "i8")
+        )
+        name = f"n{len(code.kernel.parameters)}"
+        threads = code.parameter(("blas", what), Value(code, name, "i64"))
+        code.items.append(BlasThreads(function, threads))
+
     def matrix_product(self, step: Step) -> None:
         code = self.code
+        self.blas_threads(step)
         more = step.more
         a, b = (self.buffer(root)[0] for root in step.reads)
         c = self.buffer(step.writes[0])[0]
@@ -708,6 +724,8 @@ def emit(
     emitter = kind(name)
     emitter.plan(top, outputs)
     emitter.block(top)
+    if any(isinstance(k, tuple) and k[0] == "blas" for k in emitter.program.seen):
+        emitter.blas_threads(None)
     emitter.program.kernel.error = emitter.program.error
     emitter.program.kernel.errors = emitter.program.errors
     return top, emitter

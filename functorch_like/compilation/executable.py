@@ -127,6 +127,32 @@ def blas(name: str) -> int:
 
 
 @functools.cache
+def _openblas() -> Any:
+    """The library of BLAS that SciPy's wheels bring along, or None."""
+    import scipy
+
+    folder = os.path.join(os.path.dirname(scipy.__file__), "..", "scipy.libs")
+    try:
+        names = [x for x in os.listdir(folder) if x.startswith("libscipy_openblas")]
+        return ctypes.CDLL(os.path.join(folder, names[0])) if len(names) == 1 else None
+    except OSError:
+        return None
+
+
+def openblas(name: str) -> int:
+    """Address of a function that OpenBLAS has beside BLAS; 0 where there is none."""
+    function = getattr(_openblas(), f"scipy_{name}", None)
+    return ctypes.cast(function, ctypes.c_void_p).value or 0 if function is not None else 0
+
+
+@functools.cache
+def openblas_threads() -> int:
+    """How many threads OpenBLAS was set to when first asked."""
+    function = getattr(_openblas(), "scipy_openblas_get_num_threads", None)
+    return int(function()) if function is not None else 1
+
+
+@functools.cache
 def system(name: str) -> int:
     """Address of a function of the C library; 0 where there is none."""
     function = getattr(ctypes.pythonapi, name, None)
@@ -158,7 +184,9 @@ def work(group: Group | Step) -> float:
     return total
 
 
-BLAS_THREADED = 262_144  # products beyond so many multiplications OpenBLAS splits itself
+# Products beyond so many multiplications are split by OpenBLAS, whose threads cost more than they
+# bring below that.
+BLAS_THREADED = 8_000_000
 # Nanoseconds an element takes, and for how many of them a thread is worth making.
 TRANSCENDENTAL, PLAIN, THREAD_WORK = 2.0, 0.3, 100_000
 
@@ -424,6 +452,9 @@ class Instance:
     def fail(self) -> None:
         """Raise what went wrong in the program."""
         error, self.error = self.error, None
+        address = openblas("openblas_set_num_threads")
+        if address and _openblas.cache_info().currsize:  # the program did not get to its end
+            ctypes.CFUNCTYPE(None, ctypes.c_int)(address)(openblas_threads())
         if error is not None:
             raise error
         raise IndexError(ERRORS[int(self.entry.table[call.ERROR])])
@@ -444,6 +475,11 @@ class Instance:
         table = np.zeros(2, np.int64)  # the tape's address, and how many rows it has
         self.tapes[number] = [table, np.empty(0, np.int64)]
         frame[slot] = table.ctypes.data
+
+    def _blas(self, frame: np.ndarray, slot: int, step: Step | None) -> None:
+        more = step.more if step is not None else None
+        small = more is not None and more["m"] * more["n"] * more["k"] <= BLAS_THREADED
+        frame[slot] = 1 if small else openblas_threads()
 
     def _threads(self, frame: np.ndarray, slot: int, group: Group | Step) -> None:
         frame[slot] = min(cores(), max(1, int(work(group) / THREAD_WORK)))
@@ -495,11 +531,13 @@ PARAMETERS: dict[str, Callable[..., None]] = {
     "literal": Instance._literal,
     "tape": Instance._tape,
     "threads": Instance._threads,
+    "blas": Instance._blas,
 }
 FUNCTIONS: dict[str, Callable[[str], int]] = {
     "dgemm": blas,
     "sgemm": blas,
     "parallel": runtime,
+    "openblas_set_num_threads": lambda name: openblas(name),
     "pthread_create": system,
     "pthread_join": system,
 }

@@ -665,7 +665,7 @@ def equation_count(graph: Graph) -> int:
 
 def lower(graph: Graph) -> tuple[Lowering, list[Root], list[Root]]:
     """Nodes and steps of a graph's equations, its inputs, and where its results are."""
-    most = max(UNROLL, min(UNROLL_TOTAL, UNROLL_PROGRAM // max(equation_count(graph), 1)))
+    most = max(2 * UNROLL, min(UNROLL_TOTAL, UNROLL_PROGRAM // max(equation_count(graph), 1)))
     lowering = Lowering(most)
     inputs = [lowering.input(var) for var in (*graph.inputs, *graph.constants)]
     for equation in graph.equations:

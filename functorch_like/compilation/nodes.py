@@ -21,7 +21,7 @@ __all__ = ["Affine", "Label", "Node", "Opaque", "Root", "Step", "View"]
 # node is written out at most so many times in all.
 UNROLL = 8
 UNROLL_TOTAL = 64
-UNROLL_PROGRAM = 2048  # elements in all of a program's code, as LLVM takes 0.2 ms for a line
+UNROLL_PROGRAM = 4096  # elements in all of a program's code, as LLVM takes 0.2 ms for a line
 
 DTYPES = {
     np.dtype(name): short
