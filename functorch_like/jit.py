@@ -512,9 +512,25 @@ def jit(
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     try:
-        listed = list(inspect.signature(f).parameters)
+        parameters = inspect.signature(f).parameters
     except (TypeError, ValueError):
-        listed = []
+        parameters = {}  # type: ignore[assignment]
+    listed = list(parameters)
+    kinds = {p.kind for p in parameters.values()}
+    if listed and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        for n in numbers:
+            if not -len(listed) <= n < len(listed):
+                raise ValueError(
+                    f"jit({name_of(f)}): static_argnums names argument {n}, but the function has "
+                    f"{len(listed)}: {', '.join(listed)}."
+                )
+    if listed and inspect.Parameter.VAR_KEYWORD not in kinds:
+        for name in names:
+            if name not in parameters:
+                raise ValueError(
+                    f"jit({name_of(f)}): static_argnames names {name!r}, but the function has no "
+                    f"such argument; it has {', '.join(listed)}."
+                )
     if listed:  # an argument may be given either way
         numbers = tuple(dict.fromkeys((*numbers, *(listed.index(n) for n in names if n in listed))))
         names = tuple(dict.fromkeys((*names, *(listed[n] for n in numbers if n < len(listed)))))

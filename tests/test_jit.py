@@ -229,3 +229,14 @@ def test_generated_code_is_vectorised() -> None:
         start = text.index("program_loop0_task:")
         body = text[start : text.index(".Lfunc_end", start)]
         assert not [x for x in body.splitlines() if "call" in x and "program_loop0" not in x]
+
+
+def test_static_arguments_must_exist() -> None:
+    with pytest.raises(ValueError, match=r"jit\(f\): static_argnums names argument 3, .* has 1: x"):
+
+        def f(x):
+            return x
+
+        ft.jit(f, static_argnums=3)
+    with pytest.raises(ValueError, match="static_argnames names 'n', but the function has no such"):
+        ft.jit(f, static_argnames="n")
