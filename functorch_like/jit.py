@@ -22,7 +22,17 @@ from .compilation.simplify import simplify
 from .control_flow.loop_primitives import chosen, instantiated, is_float, present, record_block
 from .errors import boundary, name_of, user_line
 from .graph import Graph, keeping_lines
-from .graph_transforms import BodyTrace, batch_graph, close, jvp_graph, reached, scatter, vjp_graph
+from .graph_transforms import (
+    BodyTrace,
+    Closed,
+    batch_graph,
+    close,
+    derived,
+    jvp_graph,
+    reached,
+    scatter,
+    vjp_graph,
+)
 from .kernels.call import FAILED
 from .primitives.core import (
     EVAL,
@@ -95,17 +105,6 @@ def log_compiles(enable: bool = True) -> Iterator[None]:
 WEAK = (float, int, complex)  # Python's numbers, which take the dtype of the arrays they meet
 
 
-def executable_of(graph: Graph) -> Executable:
-    """The compiled program of a graph, kept with it."""
-    made = vars(graph).get("executable")
-    if made is None:
-        name = vars(graph).get("name", "program")
-        made = vars(graph)["executable"] = Executable(simplify(graph), name)
-        made.donated = vars(graph).get("donated", ())
-        made.weak = tuple(kind is float for kind in vars(graph).get("weak", ()))
-    return made
-
-
 class JitCall(Primitive):
     """Runs a closed graph as compiled code; every derivative of it is another such call."""
 
@@ -118,7 +117,8 @@ class JitCall(Primitive):
 
     @staticmethod
     def _run(*operands: Any, graph: Graph) -> tuple:
-        return tuple(executable_of(graph)([np.asarray(x) for x in operands]))
+        executable = derived(graph, "executable", lambda: Executable(simplify(graph)))
+        return tuple(executable([np.asarray(x) for x in operands]))
 
     def stage(self, trace: Any, operands: Sequence, params: dict) -> Any:
         with under(trace):
@@ -169,21 +169,31 @@ jit_call = JitCall()
 
 
 class Program:
-    """A function staged for one kind of arguments."""
+    """A function staged for one kind of arguments.
 
-    __slots__ = ("closed", "constants", "graph", "kept", "out_tree")
+    ``weak`` holds the type of each argument that is a Python number, ``donated`` the positions of
+    those whose memory results may take.
+    """
 
-    def __init__(self, graph: Graph, out_tree: Any) -> None:
+    def __init__(self, graph: Graph, name: str, weak: tuple, donated: tuple[int, ...]) -> None:
         self.graph = graph
-        self.out_tree = out_tree
+        self.name = name
+        self.weak = weak
+        self.donated = donated
         self.kept = not any(isinstance(x, Tracer) for x in graph.constant_values)
-        self.closed: Any = None
 
-    def close(self) -> Any:
+    @functools.cached_property
+    def closed(self) -> Closed:
         """The graph without captured arrays, and these."""
-        if self.closed is None:
-            self.closed = close(self.graph)
-        return self.closed
+        return close(self.graph)
+
+    @functools.cached_property
+    def executable(self) -> Executable:
+        """The compiled program."""
+        made = Executable(simplify(self.graph), self.name)
+        made.donated = self.donated
+        made.weak = tuple(kind is float for kind in self.weak)
+        return made
 
 
 class Lowered:
@@ -198,9 +208,9 @@ class Lowered:
         """The program as it is compiled: staged and simplified."""
         return self._executable.graph
 
-    @functools.cached_property
+    @property
     def _executable(self) -> Executable:
-        return executable_of(self._program.graph)
+        return self._program.executable
 
     @property
     def code(self) -> str:
@@ -225,7 +235,7 @@ class Lowered:
 
     def compile(self) -> Callable[..., Any]:
         """The compiled program, a function of arguments like those it was lowered with."""
-        executable, out_tree = self._executable, self._program.out_tree
+        executable, out_tree = self._executable, self._program.graph.out_tree
         executable.load()
 
         def compiled(*args: Any) -> Any:
@@ -307,18 +317,18 @@ class Jitted:
     def _call(self, args: tuple, kwargs: dict) -> Any:
         program, leaves = self._program(args, kwargs)
         if state.trace is EVAL and program.kept:
-            executable = executable_of(program.graph)
-            results = executable([np.asarray(x) for x in leaves])
-            plain = all(kind in (None, float) for kind in vars(program.graph)["weak"])
+            results = program.executable([np.asarray(x) for x in leaves])
+            plain = all(kind in (None, float) for kind in program.weak)
             if plain and not (kwargs or self._static_argnums or self._static_argnames):
-                self._remember(program, executable)
+                self._remember(program)
         else:
-            graph, constants = program.close()
+            graph, constants = program.closed
             results = jit_call(*constants, *leaves, graph=graph)
-        return tree.unflatten(program.out_tree, results)
+        return tree.unflatten(program.graph.out_tree, results)
 
-    def _remember(self, program: Program, executable: Executable) -> None:
-        in_tree, out_tree = program.graph.in_tree, program.out_tree
+    def _remember(self, program: Program) -> None:
+        executable = program.executable
+        in_tree, out_tree = program.graph.in_tree, program.graph.out_tree
         flat = in_tree == tree.flatten((0,) * in_tree.num_leaves)[1]
         single = len(executable.outputs) == 1
         if single and not out_tree.is_leaf():
@@ -428,10 +438,7 @@ class Jitted:
             read = [trace.variable(self._output(x)) for x in outputs]
         graph = Graph(variables, trace.constants, trace.captured, trace.equations, [*read])
         graph.in_tree, graph.out_tree = in_tree, out_tree
-        vars(graph)["name"] = name_of(f)
-        vars(graph)["weak"] = weak
-        vars(graph)["donated"] = self._donated(in_tree, named)
-        return Program(graph, out_tree)
+        return Program(graph, name_of(f), weak, self._donated(in_tree, named))
 
     def _donated(self, in_tree: Any, named: bool) -> tuple[int, ...]:
         """Positions of the leaves of the donated arguments."""

@@ -355,8 +355,16 @@ class Builder(Body):
         """A number of the program; only the plainest are part of the text."""
         if dtype in ("i1", "c128", "c64", "h16") or value in PLAIN or value != value:
             return self.constant(value.item() if hasattr(value, "item") else value, dtype)
-        name = f"n{len(self.kernel.parameters)}"
-        return self.parameter(("literal", dtype, value.item()), Value(self, name, dtype))
+        return self.scalar(("literal", dtype, value.item()), dtype)
+
+    def scalar(self, key: Any, dtype: str) -> Value:
+        """The parameter that is the number ``key``."""
+        return self.parameter(key, Value(self, f"n{len(self.kernel.parameters)}", dtype))
+
+    def like(self, key: Any, other: Any) -> Any:
+        """A parameter like another kernel's, a buffer or a number."""
+        make = self.buffer if isinstance(other, Buffer) else self.scalar
+        return make(key, other.dtype)
 
     def pointer(self, table: Buffer) -> Buffer:
         """The memory whose address is the first word of ``table``."""

@@ -14,11 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ..control_flow.loop_primitives import body_vjp, chosen, scatter, split, while_loop
+from ..control_flow.loop_primitives import (
+    body_vjp,
+    chosen,
+    scatter,
+    separate,
+    split,
+    while_loop,
+)
 from ..graph import Equation, Graph
 from ..kernels.loop import Builder, Constant, Copy, External, If, Index, While
 from ..kernels.scalar import Value
-from .nodes import UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes
+from .nodes import UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes, labels_index
 from .scans import summing
 
 __all__ = ["CONTROL_RULES", "EMIT_CONTROL", "Body", "Running"]
@@ -56,13 +63,12 @@ def keys_of(root: Root) -> list[tuple]:
 class Body:
     """The nodes and steps of a sub-graph; ``block`` is their tree once it is built."""
 
-    __slots__ = ("block", "inputs", "lowering", "outputs", "running")
+    __slots__ = ("block", "lowering", "outputs")
 
     def __init__(self, outer: Any, graph: Graph, given: Sequence[Any]) -> None:
         """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input."""
         self.lowering = type(outer)(outer.most)
         self.lowering.captured = outer.captured
-        self.inputs = list(given)
         for var, value in zip(graph.inputs, given, strict=True):
             self.lowering.views[var] = (
                 View(value, value.shape, value.dtype) if isinstance(value, Root) else value
@@ -72,7 +78,6 @@ class Body:
         for equation in graph.equations:
             self.lowering.add(equation)
         self.outputs = [self.lowering.view(x) for x in graph.outputs]
-        self.running: Any = None
         self.block: Any = None
 
     def small(self, view: View) -> Root:
@@ -103,8 +108,6 @@ class Body:
     def write_row(self, target: Root, running: Running, view: View) -> None:
         """Write a result into a row of a stacked array."""
         labels = [Label(n) for n in view.shape]
-        from .lowering import labels_index
-
         self.lowering.node(
             target,
             labels,
@@ -136,17 +139,13 @@ def window(base: Root, running: Running) -> Root:
     return root
 
 
-def _scan(lowering: Any, equation: Equation) -> bool | None:
+def _scan(lowering: Any, equation: Equation) -> None:
     params = equation.params
     graph: Graph = params["graph"]
     n_consts, n_carry = params["n_consts"], params["n_carry"]
     views = [lowering.view(x) for x in equation.inputs]
     consts, init, xs = split((n_consts, n_carry, len(views) - n_consts - n_carry), views)
     results = [lowering.result(v) for v in equation.outputs]
-    if not all(computes(r.dtype) for r in results) or not all(computes(v.dtype) for v in views):
-        for v in equation.outputs:
-            lowering.views.pop(v)
-        return False
     running = Running()
     bases = [lowering.root(v, equation) for v in xs]
     carries = carried(lowering, init, results[:n_carry])
@@ -155,7 +154,7 @@ def _scan(lowering: Any, equation: Equation) -> bool | None:
     nexts = _nexts(body, carries, body.outputs[:n_carry])
     for target, view in zip(results[n_carry:], body.outputs[n_carry:], strict=True):
         body.write_row(target, running, view)
-    memory = bases + [s for s, c in zip(starts, carries, strict=True) if c.alias is not None]
+    memory = bases + _large(starts, carries)
     lowering.items.append(
         Step(
             "scan",
@@ -171,7 +170,6 @@ def _scan(lowering: Any, equation: Equation) -> bool | None:
             reverse=params["reverse"],
         )
     )
-    return None
 
 
 def _starts(lowering: Any, init: Sequence[View], carries: Sequence[Root], equation: Any) -> list:
@@ -187,6 +185,11 @@ def _starts(lowering: Any, init: Sequence[View], carries: Sequence[Root], equati
     return found
 
 
+def _large(roots: Sequence[Root], carries: Sequence[Root]) -> list[Root]:
+    """Those of the roots whose carries are kept in memory."""
+    return [r for r, c in zip(roots, carries, strict=True) if c.alias is not None]
+
+
 def _nexts(body: Body, carries: Sequence[Root], outputs: Sequence[View]) -> list[Root]:
     taken: set[Root] = set()
     return [
@@ -195,16 +198,12 @@ def _nexts(body: Body, carries: Sequence[Root], outputs: Sequence[View]) -> list
     ]
 
 
-def _while(lowering: Any, equation: Equation) -> bool | None:
+def _while(lowering: Any, equation: Equation) -> None:
     params = equation.params
     views = [lowering.view(x) for x in equation.inputs]
     first, second = params["n_cond_consts"], params["n_body_consts"]
     conds, consts, init = split((first, second, len(views) - first - second), views)
     results = [lowering.result(v) for v in equation.outputs]
-    if not all(computes(r.dtype) for r in results) or not all(computes(v.dtype) for v in views):
-        for v in equation.outputs:
-            lowering.views.pop(v)
-        return False
     carries = carried(lowering, init, results)
     test = Body(lowering, params["cond"], [*conds, *carries])
     condition = test.small(test.outputs[0])
@@ -214,7 +213,7 @@ def _while(lowering: Any, equation: Equation) -> bool | None:
     lowering.items.append(
         Step(
             "while",
-            [s for s, c in zip(starts, carries, strict=True) if c.alias is not None],
+            _large(starts, carries),
             results,
             equation,
             bodies=[test, body],
@@ -224,20 +223,14 @@ def _while(lowering: Any, equation: Equation) -> bool | None:
             nexts=nexts,
         )
     )
-    return None
 
 
-def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
+def _while_vjp(lowering: Any, equation: Equation) -> None:
     """Forward with the carries pushed on a tape, then back along it."""
-    params = {k: v for k, v in equation.params.items() if k != "wanted"}
-    wanted = equation.params["wanted"]
+    wanted, params = separate(equation.params)
     closed, active, _ = body_vjp(while_loop, params, wanted)
     views = [lowering.view(x) for x in equation.inputs]
     results = [lowering.result(v) for v in equation.outputs]
-    if not all(computes(r.dtype) for r in results) or not all(computes(v.dtype) for v in views):
-        for v in equation.outputs:
-            lowering.views.pop(v)
-        return False
     n_cond, n_consts, n_carry, _ = while_loop.sizes(params)
     conds, consts, init, cts = split((n_cond, n_consts, n_carry, len(views)), views)
     _, want_consts, want_carry, _ = split(while_loop.sizes(params), wanted)
@@ -280,15 +273,12 @@ def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
     )
     back_nexts = _nexts(back, back_carries, back.outputs)
     back_starts = _starts(lowering, back_init, back_carries, equation)
-    memory = [s for s, c in zip(starts, carries, strict=True) if c.alias is not None]
-    memory += [s for s, c in zip(back_starts, back_carries, strict=True) if c.alias is not None]
-    inactive = [r for r in results if r not in targets]
-    assert not inactive
+    memory = _large(starts, carries) + _large(back_starts, back_carries)
     lowering.items.append(
         Step(
             "while_vjp",
             memory,
-            [*targets, *[f for f, c in zip(finals, carries, strict=True) if c.alias is not None]],
+            [*targets, *_large(finals, carries)],
             equation,
             bodies=[test, body, back],
             condition=condition,
@@ -303,21 +293,16 @@ def _while_vjp(lowering: Any, equation: Equation) -> bool | None:
             targets=targets,
         )
     )
-    return None
 
 
 def _unknown(emitter: Any) -> Any:
     raise AssertionError("a row of a tape is read outside its loop")
 
 
-def _switch(lowering: Any, equation: Equation) -> bool | None:
+def _switch(lowering: Any, equation: Equation) -> None:
     graphs = equation.params["graphs"]
     views = [lowering.view(x) for x in equation.inputs]
     results = [lowering.result(v) for v in equation.outputs]
-    if not all(computes(r.dtype) for r in results) or not all(computes(v.dtype) for v in views):
-        for v in equation.outputs:
-            lowering.views.pop(v)
-        return False
     index = Root((), views[0].dtype)
     lowering.copy(index, views[0], equation)
     bodies = [Body(lowering, graph, views[1:]) for graph in graphs]
@@ -334,14 +319,27 @@ def _switch(lowering: Any, equation: Equation) -> bool | None:
     lowering.items.append(
         Step("switch", [], results, equation, bodies=bodies, index=index, outs=outs)
     )
-    return None
+
+
+def _of_numbers(rule: Callable) -> Callable:
+    """A rule for what scalar code can compute with; the rest is left to the primitive's kernel."""
+
+    def checked(lowering: Any, equation: Equation) -> bool:
+        dtypes = [lowering.view(x).dtype for x in equation.inputs]
+        dtypes += [v.aval.dtype for v in equation.outputs]
+        if not all(map(computes, dtypes)):
+            return False
+        rule(lowering, equation)
+        return True
+
+    return checked
 
 
 CONTROL_RULES: dict[str, Callable] = {
-    "scan": _scan,
-    "while_loop": _while,
-    "while_vjp": _while_vjp,
-    "switch": _switch,
+    "scan": _of_numbers(_scan),
+    "while_loop": _of_numbers(_while),
+    "while_vjp": _of_numbers(_while_vjp),
+    "switch": _of_numbers(_switch),
 }
 
 
@@ -453,7 +451,7 @@ def emit_while_vjp(emitter: Any, step: Step) -> None:
     for root in more["kept"]:
         offsets.append(size)
         size += -(-math.prod(root.shape) * root.dtype.itemsize // 8) * 8
-    tape = code.parameter(("tape", number), emitter.new_buffer("i64"))
+    tape = code.buffer(("tape", number), "i64")
     row = code.size(size // 8)
     count = code.variable(code.constant(0, "i64"))
 

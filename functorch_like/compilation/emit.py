@@ -63,7 +63,7 @@ def neutral(combine: str, kind: str) -> Any:
 def combined(combine: str, x: Value, y: Value) -> Value:
     """One step of a reduction; the order of floating-point sums is left open."""
     code: Any = x.body
-    floating = x.dtype in ("f64", "f32")
+    floating = x.dtype in FLOATS
     if combine in ("add", "multiply"):
         flags = "reassoc nsz contract" if floating else None
         return code.emit({"add": "add", "multiply": "mul"}[combine], x.dtype, x, y, more=flags)
@@ -77,17 +77,14 @@ def combined(combine: str, x: Value, y: Value) -> Value:
 
 def limited(group: Group) -> bool:
     """Whether a loop calls functions that are faster on a part of their domain."""
-    return any(
-        getattr(getattr(node.equation, "primitive", None), "name", "") in LIMITED
-        for node in group.nodes
-    )
+    return any(node.primitive_name in LIMITED for node in group.nodes)
 
 
 def is_chain(group: Group) -> bool:
     """Whether a loop is one of a few long functions of single elements."""
     if len(group.nodes) > CHAIN or any(isinstance(x, Group) for x in group.body.entries):
         return False
-    names = {getattr(getattr(n.equation, "primitive", None), "name", "") for n in group.nodes}
+    names = {node.primitive_name for node in group.nodes}
     single = all(group.flat or len(n.labels) == 1 for n in group.nodes)
     return single and not names.isdisjoint(FUNCTIONS)
 
@@ -121,12 +118,6 @@ def own_roots(step: Step) -> list[Root]:
         if is_small(root)
     ]
     return found + [root for root in step.writes if "bodies" in more and is_small(root)]
-
-
-def code_value(code: Builder, made: Any) -> Any:
-    """A parameter like another kernel's."""
-    name = f"{'b' if isinstance(made, Buffer) else 'n'}{len(code.kernel.parameters)}"
-    return Buffer(name, made.dtype) if isinstance(made, Buffer) else Value(code, name, made.dtype)
 
 
 class Emitter:
@@ -305,9 +296,7 @@ class Emitter:
                 if constant and size * 8 <= LOCAL_BYTES:
                     self.buffers[root] = self.code.local(kind, size)
                 else:
-                    self.buffers[root] = self.code.parameter(
-                        ("row", root), Buffer(f"b{len(self.code.kernel.parameters)}", kind)
-                    )
+                    self.buffers[root] = self.code.buffer(("row", root), kind)
 
     def kernel(self, group: Group, block: Block) -> None:
         """A loop of the program as a kernel of its own."""
@@ -350,9 +339,7 @@ class Emitter:
                 rows[k] = code.size(self.row_bytes(key[1]))
             elif key in accumulated:
                 root = key
-                memory = code.parameter(
-                    ("private", root), Buffer(f"b{len(code.kernel.parameters)}", root.kind)
-                )
+                memory = code.buffer(("private", root), root.kind)
                 private[k] = memory, code.size(math.prod(root.shape) * root.dtype.itemsize)
                 sums.append((accumulated[root], memory))
         spawn = Spawn(kernel, arguments, upper, threads, self.thread_functions(), private, rows)
@@ -375,10 +362,7 @@ class Emitter:
 
     def threads(self, what: Any) -> Value:
         """In how many threads a loop or a batch of products runs."""
-        code = self.program
-        return code.parameter(
-            ("threads", what), Value(code, f"n{len(code.kernel.parameters)}", "i64")
-        )
+        return self.program.scalar(("threads", what), "i64")
 
     def thread_functions(self) -> tuple[Buffer, ...]:
         """What it takes to run threads."""
@@ -397,14 +381,10 @@ class Emitter:
         """What the program passes for a kernel's parameter."""
         if isinstance(key, tuple) and key[0] == "number":
             return self.code.extent(key[1])
-        if isinstance(key, tuple) and key[0] == "row":
-            return self.code.parameter(
-                key, Buffer(f"b{len(self.code.kernel.parameters)}", made.dtype)
-            )
         if isinstance(key, tuple) and key[0] == "running":
             return key[1].value
         if isinstance(key, tuple):
-            return self.code.parameter(key, code_value(self.code, made))
+            return self.code.like(key, made)
         return self.buffer(key)[0]
 
     def group(
@@ -546,9 +526,6 @@ class Emitter:
         self.tapes += 1
         return self.tapes - 1
 
-    def new_buffer(self, dtype: str) -> Buffer:
-        return Buffer(f"b{len(self.code.kernel.parameters)}", dtype)
-
     def finish(self, node: Node, values: dict[tuple, Value]) -> None:
         """A node's element, or short axes of it, is known: keep it where it is wanted."""
         self.registers[node.root] = values
@@ -661,9 +638,7 @@ class Emitter:
             for root in (*step.reads, *step.writes):
                 if isinstance(root, Root):
                     code.buffer(root.memory(), root.memory().kind or "i8")
-            if ("blas", None) in code.seen or any(
-                isinstance(k, tuple) and k[0] == "blas" for k in code.seen
-            ):
+            if self.tells_blas:
                 self.blas_threads(None)
             number = code.constant(len(self.steps), "i64")
             self.steps.append(step)
@@ -671,15 +646,18 @@ class Emitter:
             return
         EMIT_CONTROL[step.kind](self, step)
 
+    @property
+    def tells_blas(self) -> bool:
+        """Whether the program has changed how many threads BLAS uses."""
+        return any(isinstance(k, tuple) and k[0] == "blas" for k in self.program.seen)
+
     def blas_threads(self, what: Any) -> None:
         """Let BLAS use the threads that are best for a product, or what it was set to (None)."""
         code = self.code
         function = code.parameter(
             ("function", "openblas_set_num_threads"), Buffer("set_blas_threads", "i8")
         )
-        name = f"n{len(code.kernel.parameters)}"
-        threads = code.parameter(("blas", what), Value(code, name, "i64"))
-        code.items.append(BlasThreads(function, threads))
+        code.items.append(BlasThreads(function, code.scalar(("blas", what), "i64")))
 
     def matrix_product(self, step: Step) -> None:
         code = self.code
@@ -700,7 +678,7 @@ class Emitter:
         inner = Builder(f"{self.program.kernel.name}_loop{len(self.kernels)}")
         kernel = inner.kernel
         kernel.lower, kernel.upper = Index(inner, "lower", "i64"), Index(inner, "upper", "i64")
-        own = [inner.parameter(i, code_value(inner, x)) for i, x in enumerate(given)]
+        own = [inner.like(i, x) for i, x in enumerate(given)]
         with inner.loop(kernel.upper, kernel.lower) as i:
             parts = [
                 inner.offset(x, Index(inner, inner.emit("mul", "i64", i, size).name, "i64"))
@@ -724,7 +702,7 @@ def emit(
     emitter = kind(name)
     emitter.plan(top, outputs)
     emitter.block(top)
-    if any(isinstance(k, tuple) and k[0] == "blas" for k in emitter.program.seen):
+    if emitter.tells_blas:
         emitter.blas_threads(None)
     emitter.program.kernel.error = emitter.program.error
     emitter.program.kernel.errors = emitter.program.errors

@@ -178,8 +178,7 @@ def work(group: Group | Step) -> float:
         return 0.05 * one * more["batch"] if one <= BLAS_THREADED else 0.0
     total = 0.0
     for node in group.nodes:
-        name = getattr(getattr(node.equation, "primitive", None), "name", "")
-        cost = TRANSCENDENTAL if name in vector_math.FUNCTIONS else PLAIN
+        cost = TRANSCENDENTAL if node.primitive_name in vector_math.FUNCTIONS else PLAIN
         total += cost * math.prod(x.size for x in node.labels)
     return total
 
@@ -195,7 +194,7 @@ def nbytes(root: Root) -> int:
     return math.prod(root.shape) * root.dtype.itemsize
 
 
-def touched(entry: Any, emitter: Emitter) -> set[Root]:
+def touched(entry: Any) -> set[Root]:
     """Roots in the program's memory that an entry reads or writes."""
     found: set[Root] = set()
 
@@ -251,11 +250,12 @@ class Executable:
         """Slots of the frame, and where in the arena temporaries lie."""
         keys = list(self.emitter.program.seen)
         self.slots: dict[Any, int] = {key: FIRST + i for i, key in enumerate(keys)}
-        lives: dict[Root, list[int]] = {}
+        lives: dict[Root, list[int]] = {}  # the first and the last entry that needs each root
         for position, entry in enumerate(self.top.entries):
-            for root in touched(entry, self.emitter):
+            for root in touched(entry):
                 life = lives.setdefault(root, [position, position])
                 life[1] = position
+        self.lives = lives
         outside = {r.memory() for r in (*self.inputs, *self.outputs)}
         temporary: list[Any] = [k for k in keys if isinstance(k, Root) and k not in outside]
         rows = [k for k in keys if isinstance(k, tuple) and k[0] in ("row", "private")]
@@ -283,12 +283,6 @@ class Executable:
         The argument must have been read for the last time before the result is written, or be
         read at the very elements that are written then.
         """
-        first: dict[Root, int] = {}
-        last: dict[Root, int] = {}
-        for position, entry in enumerate(self.top.entries):
-            for root in touched(entry, self.emitter):
-                first.setdefault(root, position)
-                last[root] = position
         donated = [k for k in self.donated if self.inputs[k] in self.slots]
         found = []
         for out in self.outputs:
@@ -298,7 +292,7 @@ class Executable:
                 given = self.inputs[k]
                 if (given.shape, given.dtype) != (memory.shape, memory.dtype):
                     continue
-                before, after = last[given], first.get(memory, -1)
+                before, after = self.lives[given][1], self.lives.get(memory, (-1, -1))[0]
                 if before < after or (before == after and self._in_place(given, memory, after)):
                     chosen = k
                     donated.remove(k)
@@ -346,13 +340,6 @@ class Executable:
     def assembly(self) -> str:
         """The machine code, as the assembler writes it."""
         return native.assembly(complete_text(self.text, self.calls, self.tables))
-
-    @property
-    def fastest(self) -> Any:
-        """The builtin function of the first instance: one array an argument, tuples of results."""
-        if not self.instances:
-            self.instances.append(Instance(self))
-        return self.instances[0].entry.call
 
     def __call__(self, leaves: Sequence[np.ndarray]) -> Sequence[Any]:
         """Results for arguments of the right dtypes and shapes, however they lie in memory."""
@@ -452,8 +439,9 @@ class Instance:
     def fail(self) -> None:
         """Raise what went wrong in the program."""
         error, self.error = self.error, None
-        address = openblas("openblas_set_num_threads")
-        if address and _openblas.cache_info().currsize:  # the program did not get to its end
+        told = self.executable.emitter.tells_blas
+        address = openblas("openblas_set_num_threads") if told else 0
+        if address:  # the program may not have got to its end
             ctypes.CFUNCTYPE(None, ctypes.c_int)(address)(openblas_threads())
         if error is not None:
             raise error

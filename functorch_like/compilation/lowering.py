@@ -27,7 +27,6 @@ from .nodes import (
     UNROLL,
     UNROLL_PROGRAM,
     UNROLL_TOTAL,
-    Affine,
     Label,
     Node,
     Root,
@@ -36,6 +35,7 @@ from .nodes import (
     broadcast,
     computes,
     in_range,
+    labels_index,
     parse_index,
     reshaped,
     sliced,
@@ -172,10 +172,6 @@ class Lowering:
         operands = [(v, at) for v in full]
         made = self.node(self.result(out), labels, labels, operands, compute, equation, most=most)
         made.pointwise = True
-
-
-def labels_index(labels: Sequence[Label]) -> list:
-    return [Affine(label) for label in labels]
 
 
 def first_operand(code: Builder, read: Callable, at: list) -> Value:

@@ -107,6 +107,11 @@ class Opaque:
 OPAQUE = Opaque()
 
 
+def labels_index(labels: Sequence[Label]) -> list:
+    """The index of the element that the labels stand at."""
+    return [Affine(label) for label in labels]
+
+
 def divide(x: Any, n: int) -> tuple[Any, Any]:
     """Quotient and remainder of an index by a size."""
     if n == 1:
@@ -252,6 +257,11 @@ class Node:
                 break
             label.unrolled = False
             total //= label.size
+
+    @property
+    def primitive_name(self) -> str:
+        """Name of the primitive it computes, or nothing for a copy of the compiler's own."""
+        return "" if self.equation is None else self.equation.primitive.name
 
     def reads(self) -> list[tuple[Root, list]]:
         """Roots read, and the index in each as far as it is known: ints, Affine or Opaque."""

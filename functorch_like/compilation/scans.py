@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..control_flow.loop_primitives import body_vjp, chosen, scan, scatter, split
+from ..control_flow.loop_primitives import body_vjp, chosen, scan, scatter, separate, split
 from ..graph import Equation, Graph, Literal, Var, stage_flat
 from ..graph_transforms import derived, prune
 from ..primitives.core import ShapedArray, aval_of, registry
@@ -36,8 +36,7 @@ def expand_scans(graph: Graph) -> Graph:
         if equation.primitive.name != "scan_vjp":
             equations.append(equation)
             continue
-        params = {k: v for k, v in equation.params.items() if k != "wanted"}
-        wanted = equation.params["wanted"]
+        wanted, params = separate(equation.params)
         closed, active, _ = body_vjp(scan, params, wanted)
         hoisted = [Var(aval_of(x)) for x in closed.constants]
         constants += hoisted
