@@ -60,6 +60,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "scipy":  # SciPy's special functions take a while to load
-        return importlib.import_module("functorch_like.scipy")
+    if name in ("random", "scipy"):  # loaded when they are first used
+        return importlib.import_module(f"functorch_like.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

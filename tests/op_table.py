@@ -6,13 +6,13 @@ checked (floating ones by default); ``tolerance`` is for derivatives against dif
 
 from __future__ import annotations
 
+import importlib
+import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import op_rows_linalg
-import op_rows_special
 
 F8, F4, C16, I8, B1 = (np.dtype(t) for t in ("f8", "f4", "c16", "i8", "?"))
 
@@ -226,5 +226,5 @@ row("stop_gradient", normal(3), dtypes=REAL_AND_COMPLEX)
 
 # --- the tables of single modules --------------------------------------------------------------
 
-for more in (op_rows_linalg, op_rows_special):
-    more.add_rows(row, normal, uniform, constant, F8, F4, C16)
+for found in sorted(pathlib.Path(__file__).parent.glob("op_rows_*.py")):
+    importlib.import_module(found.stem).add_rows(row, normal, uniform, constant, F8, F4, C16)

@@ -1,3 +1,16 @@
-"""SciPy's functions on traced arrays; submodules are imported when they are needed."""
+"""SciPy's functions on traced arrays; a submodule is imported when it is asked for."""
 
-from . import special as special
+import importlib
+from typing import Any
+
+_SUBMODULES = ("integrate", "interpolate", "linalg", "ndimage", "signal", "special", "stats")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(_SUBMODULES)
