@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -14,7 +15,14 @@ import optree
 
 from .primitives.core import EscapedTracerError
 
-__all__ = ["ConcreteValueError", "EscapedTracerError", "MutationError", "user_line"]
+__all__ = [
+    "ConcreteValueError",
+    "DeviceError",
+    "EscapedTracerError",
+    "MutationError",
+    "ScriptError",
+    "user_line",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,14 +50,31 @@ class MutationError(TypeError):
     """An array was written in place in a way a derivative cannot follow."""
 
 
-def _internal(filename: str) -> bool:
+class ScriptError(TypeError):
+    """Source that ``script`` cannot express, or a traced program that its form does not allow."""
+
+
+class DeviceError(TypeError):
+    """Arrays of two devices met, or a device lacks what was asked of it."""
+
+
+_NO_DEVICE_KERNEL = re.compile(
+    r"returned NotImplemented.*cupy|no implementation found for .*cupy|CuPy has no", re.DOTALL
+)
+
+
+def internal(filename: str) -> bool:
+    """Whether a file is ours, NumPy's or optree's."""
     return filename.startswith(_OURS) or filename.startswith(_LIBRARIES)
 
 
 def user_line() -> str:
     """``file:line: source`` of the innermost frame that is neither ours nor a library's."""
     frame = sys._getframe(1)
-    while frame is not None and _internal(frame.f_code.co_filename):
+    while frame is not None and (
+        internal(frame.f_code.co_filename)
+        or frame.f_globals.get("__name__", "").startswith("scipy.")
+    ):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return "an unknown line"
@@ -62,6 +87,7 @@ def user_line() -> str:
 
 def fold(error: BaseException) -> BaseException:
     """Take our own frames, but the innermost, out of the error's traceback."""
+    error = _about_devices(error)
     if show_internal_frames:
         return error
     if type(error) is ValueError and isinstance(error.__cause__, ConcreteValueError):
@@ -70,13 +96,42 @@ def fold(error: BaseException) -> BaseException:
     frames = []
     traceback = error.__traceback__
     while traceback is not None:
-        if not _internal(traceback.tb_frame.f_code.co_filename):
+        if not internal(traceback.tb_frame.f_code.co_filename):
             frames.append(traceback)
         traceback = traceback.tb_next
     folded = None
     for frame in reversed(frames):
         folded = types.TracebackType(folded, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return error.with_traceback(folded)
+
+
+def _about_devices(error: BaseException) -> BaseException:
+    """CuPy's and NumPy's complaints about each other's arrays, in words and with the line."""
+    if type(error) is not TypeError:
+        return error
+    message = str(error)
+    mixed = "Unsupported type <class 'numpy.ndarray'>" in message
+    lacking = _NO_DEVICE_KERNEL.search(message)
+    if not mixed and not lacking:
+        return error
+    line = "an unknown line"
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not internal(code.co_filename):
+            line = f"{code.co_filename}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    if mixed:
+        said = (
+            f"an array of NumPy and one of CuPy meet at {line}; nothing is moved between "
+            "devices in silence: write cupy.asarray(x) (or cupy.asnumpy(x)) for one of them."
+        )
+    else:
+        said = (
+            f"CuPy has no kernel for what is called at {line} ({message.splitlines()[0]}); compute "
+            "that part on the CPU with cupy.asnumpy(x), outside of the function."
+        )
+    return DeviceError(said).with_traceback(error.__traceback__)
 
 
 def boundary(function: F) -> F:

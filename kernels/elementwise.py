@@ -83,12 +83,33 @@ def _divide_parts(x: Value, y: Value) -> tuple[Value, Value]:
     return select(y == 0, x / y, quotient), mod
 
 
-def _remainder(x: Value, y: Value) -> Value | None:
-    return _divide_parts(x, y)[1] if x.dtype in FLOATS else None
+def _integer_parts(x: Value, y: Value) -> tuple[Value, Value]:
+    """Floor division and remainder of integers; both are 0 where the divisor is, as in NumPy."""
+    kind = x.dtype
+    zero, one = (x.body.constant(k, kind) for k in (0, 1))  # type: ignore[attr-defined]
+    none = y == 0
+    if kind[0] == "u":
+        safe = select(none, one, y)
+        quotient, rest = (x.body.emit(op, kind, x, safe) for op in ("div", "rem"))
+        return select(none, zero, quotient), select(none, zero, rest)
+    # The processor stops at the smallest number divided by -1.
+    opposite = y == -1
+    safe = select(none | opposite, one, y)
+    quotient = x.body.emit("div", kind, x, safe)
+    rest = x.body.emit("rem", kind, x, safe)
+    differs = (rest != 0) & ((y < 0) ^ (rest < 0))
+    quotient = select(opposite, zero - x, select(differs, quotient - one, quotient))
+    rest = select(differs, rest + safe, rest)
+    return select(none, zero, quotient), select(none | opposite, zero, rest)
 
 
-def _floor_divide(x: Value, y: Value) -> Value | None:
-    return _divide_parts(x, y)[0] if x.dtype in FLOATS else None
+def _divided(part: int) -> Callable[[Value, Value], Value | None]:
+    def function(x: Value, y: Value) -> Value | None:
+        if x.dtype == "i1":
+            return None
+        return (_divide_parts if x.dtype in FLOATS else _integer_parts)(x, y)[part]
+
+    return function
 
 
 def _heaviside(x: Value, y: Value) -> Value:
@@ -133,8 +154,8 @@ SCALAR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": _floats(lambda x: 1.0 / x),
     "sqrt": _floats(lambda x: x.sqrt()),
     "root_of_square_sum": _floats(lambda x: x.sqrt()),
-    "remainder": _remainder,
-    "floor_divide": _floor_divide,
+    "remainder": _divided(1),
+    "floor_divide": _divided(0),
     "fmod": _floats(lambda x, y: x.body.emit("rem", x.dtype, x, y)),
     "deg2rad": _floats(lambda x: x * (math.pi / 180)),
     "rad2deg": _floats(lambda x: x * (180 / math.pi)),

@@ -28,6 +28,7 @@ import numpy as np
 __all__ = [
     "EVAL",
     "Block",
+    "Choice",
     "Elementwise",
     "EscapedTracerError",
     "General",
@@ -381,6 +382,15 @@ class Block:
         self.push = push  # list of tangents (None: zero) -> list of tangents
 
 
+class Choice(tuple):
+    """The contributions of a selection, which leave cotangents out where it did not choose.
+
+    What is left out is no zero that something may be multiplied by: see ``masked``.
+    """
+
+    __slots__ = ()
+
+
 class LinearTracer(Tracer):
     """A tangent that is being recorded: a slot on a tape, with no value."""
 
@@ -712,12 +722,14 @@ class Linear(Primitive):
 class Multilinear(Primitive):
     """Linear in each operand with the others held fixed (or, ``jointly``, in all at once).
 
+    ``linear`` counts the operands in which it is, where further ones (positions) follow.
+
     ``transpose(i, ct, operands, shape, dtype, **params)`` maps a cotangent of the result to
     one of operand ``i``, whose shape and dtype are given; operands that are themselves
     tangents are None.
     """
 
-    __slots__ = ("jointly", "pulls", "pushes", "transpose")
+    __slots__ = ("jointly", "linear", "pulls", "pushes", "transpose")
 
     def __init__(
         self,
@@ -727,10 +739,12 @@ class Multilinear(Primitive):
         transpose: Callable,
         batch: Callable,
         jointly: bool = False,
+        linear: int | None = None,
     ) -> None:
         super().__init__(name, kernel, abstract, batch)
         self.transpose = transpose
         self.jointly = jointly
+        self.linear = linear  # so many of the first operands; the rest are positions
 
     def _pull(
         self, ct: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict
@@ -741,17 +755,20 @@ class Multilinear(Primitive):
         self, t: Any, i: int, operands: Sequence, shape: tuple, dtype: Any, params: dict
     ) -> Any:
         if self.jointly:
-            operands = [zeros_like_aval(x) for x in operands]
+            k = self.linear
+            rest = () if k is None else operands[k:]
+            operands = [*(zeros_like_aval(x) for x in operands[:k]), *rest]
         return self(*operands[:i], t, *operands[i + 1 :], **params)
 
     def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
         answer = self(*primals, **params)
         if self.jointly:
+            k = self.linear
             full = [
                 zeros_like_aval(aval_of(x)) if t is None else t
-                for x, t in zip(primals, tangents, strict=True)
+                for x, t in zip(primals[:k], tangents[:k], strict=True)
             ]
-            return answer, self(*full, **params)
+            return answer, self(*full, *(() if k is None else primals[k:]), **params)
         total = None
         for i, t in enumerate(tangents):
             if t is not None:
@@ -763,7 +780,8 @@ class Multilinear(Primitive):
         kept: Any
         pull = self._pull
         if self.jointly:
-            kept = tuple(map(aval_of, operands))
+            k = self.linear
+            kept = (*map(aval_of, operands[:k]), *(() if k is None else operands[k:]))
         elif linear:
             kept = tuple(None if s is not None else x for s, x in zip(slots, operands, strict=True))
         else:
@@ -782,10 +800,12 @@ class Multilinear(Primitive):
         slots = trace.slots(operands)
         count = sum(slot is not None for slot in slots)
         if self.jointly:
+            k = self.linear
             zero = [
                 zeros_like_aval(aval_of(x)) if s is None else x
-                for x, s in zip(operands, slots, strict=True)
+                for x, s in zip(operands[:k], slots[:k], strict=True)
             ]
+            zero += () if k is None else operands[k:]
             operands = zero
         elif count > 1:
             return super().record_linear(trace, operands, params)

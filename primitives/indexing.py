@@ -14,10 +14,10 @@ import numpy as np
 from ..kernels.cpu.scatter import scatter_add as scatter_add_on_cpu
 from ..kernels.device import by_device
 from ..kernels.gpu.scatter import scatter_add as scatter_add_on_gpu
-from .core import Linear, Nondifferentiable, ShapedArray, shape_of
-from .structural import full_batch, move_axis
+from .core import Linear, Multilinear, Nondifferentiable, ShapedArray, shape_of
+from .structural import full_batch, move_axis, zeros_like
 
-__all__ = ["gather", "scatter_add", "scatter_set"]
+__all__ = ["gather", "scatter_add", "scatter_set", "update_at"]
 
 _add_at = by_device(scatter_add_on_cpu, scatter_add_on_gpu)
 
@@ -81,6 +81,36 @@ scatter_add: Linear = Linear(
     abstract=lambda values, *index, shape: ShapedArray(shape, values.dtype),
     transpose=lambda ct, shape0, dtype, *index, shape: gather(ct, *index),
     batch=_scatter_add_batch,
+)
+
+
+def _update_at(x: Any, values: Any, *index: Any) -> Any:
+    out = x.copy()
+    out[index] = values
+    return out
+
+
+def _update_at_transpose(
+    i: int, ct: Any, operands: Sequence, shape: tuple[int, ...], dtype: Any
+) -> Any:
+    index = operands[2:]
+    return gather(ct, *index) if i else update_at(ct, zeros_like(operands[1]), *index)
+
+
+def _update_at_batch(size: int, xs: Sequence, batched: Sequence[bool]) -> Any:
+    x, values = (full_batch(size, v, b) for v, b in zip(xs[:2], batched[:2], strict=True))
+    return update_at(x, values, *_batch_index(size, xs[2:], batched[2:]))
+
+
+# ``x`` with the elements or rows at positions, which are distinct, replaced.
+update_at: Multilinear = Multilinear(
+    "update_at",
+    kernel=_update_at,
+    abstract=lambda x, values, *index: ShapedArray(x.shape, x.dtype),
+    transpose=_update_at_transpose,
+    batch=_update_at_batch,
+    jointly=True,
+    linear=2,
 )
 
 

@@ -120,13 +120,14 @@ for name in ("arctan2", "hypot", "logaddexp", "logaddexp2", "maximum", "minimum"
 for name in ("remainder", "fmod"):
     row(name, uniform(5.2, 5.8, 3), uniform(1.1, 1.3, 3))
 row("copysign", normal(4), normal(4), check=(0,))
+row("nextafter", normal(2, 3), normal(2, 3))
 row("ldexp", normal(3), constant(np.array([1, -2, 3])))
 row("heaviside", normal(3), normal(3))
 row("complex_absolute", normal(3), dtypes=(C16,))
 row("select", constant(np.array([True, False, True])), normal(3), normal(3))
 for name in ("sign", "floor", "ceil", "trunc", "rint", "spacing"):
     row(name, uniform(0.2, 0.8, 3))
-for name in ("floor_divide", "nextafter"):
+for name in ("floor_divide",):
     row(name, uniform(5.2, 5.8, 3), uniform(1.1, 1.3, 3))
 for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
              "logical_and", "logical_or", "logical_xor"):  # fmt: skip
@@ -199,6 +200,9 @@ row("gather", normal(3, 2), constant(ROWS), label="rows")
 row("scatter_add", normal(2, 2, 2), constant(ROWS), constant(COLUMNS), params={"shape": (3, 2, 2)})
 row("scatter_add", normal(2, 2, 2), constant(ROWS), params={"shape": (3, 2)}, label="rows")
 row("scatter_set", normal(3, 2), normal(2, 2), constant(ROWS), constant(COLUMNS), dtypes=(I8,))
+row("update_at", normal(3, 2, 2), normal(2), constant(np.array(-1)), constant(np.array(0)),
+    dtypes=REAL_AND_COMPLEX)  # fmt: skip
+row("update_at", normal(4, 2), normal(3, 2), constant(np.array([2, 0, -1])), label="rows")
 row("argsort", normal(2, 5), params={"axis": 1, "kind": "stable"})
 row("argpartition", normal(2, 5), params={"axis": 1, "kth": (2,)})
 row("lexsort", normal(5), normal(5), params={"axis": 0})

@@ -22,7 +22,7 @@ from ..control_flow.loop_primitives import (
     split,
     while_loop,
 )
-from ..graph import Equation, Graph
+from ..graph import Equation, Graph, Var
 from ..kernels.loop import Builder, Constant, Copy, External, If, Index, While
 from ..kernels.scalar import Value
 from .nodes import UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes, labels_index
@@ -65,18 +65,23 @@ class Body:
 
     __slots__ = ("block", "lowering", "outputs")
 
-    def __init__(self, outer: Any, graph: Graph, given: Sequence[Any]) -> None:
-        """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input."""
+    def __init__(
+        self, outer: Any, graph: Graph, given: Sequence[Any], owned: Sequence[Root] = ()
+    ) -> None:
+        """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input.
+
+        ``owned`` are those whose memory the body may write.
+        """
         self.lowering = type(outer)(outer.most)
         self.lowering.captured = outer.captured
+        self.lowering.owned.update(root.memory() for root in owned)
         for var, value in zip(graph.inputs, given, strict=True):
             self.lowering.views[var] = (
                 View(value, value.shape, value.dtype) if isinstance(value, Root) else value
             )
         for var, held in zip(graph.constants, graph.constant_values, strict=True):
             self.lowering.views[var] = self.lowering.capture(held)
-        for equation in graph.equations:
-            self.lowering.add(equation)
+        self.lowering.follow(graph)
         self.outputs = [self.lowering.view(x) for x in graph.outputs]
         self.block: Any = None
 
@@ -86,8 +91,10 @@ class Body:
         self.lowering.copy(root, view, None)
         return root
 
-    def large(self, view: View, taken: set[Root]) -> Root:
-        """A result in memory that the body wrote itself."""
+    def large(self, view: View, taken: set[Root], carry: Root) -> Root:
+        """A result in memory that the body wrote itself, the carry's if it is there already."""
+        if not view.literal and view.identity and view.root.memory() is carry.memory():
+            return view.root
         if not view.literal and view.identity and view.root.producer is not None:
             root = view.root
             if root.window is None and root.memory() not in taken and root in self.made():
@@ -119,6 +126,34 @@ class Body:
         )
 
 
+def large(roots: Sequence[Root]) -> list[Root]:
+    """Those that are kept in memory."""
+    return [root for root in roots if root.alias is not None]
+
+
+def updates(graph: Graph) -> bool:
+    """Whether elements of arrays are written anywhere in a graph."""
+    for equation in graph.equations:
+        if equation.primitive.name == "update_at":
+            return True
+        for value in equation.params.values():
+            inner = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(g, Graph) and updates(g) for g in inner):
+                return True
+    return False
+
+
+def begin_in_place(
+    lowering: Any, equation: Equation, init: Sequence[Any], results: Sequence[Root]
+) -> None:
+    """Let a loop whose body writes elements work in the memory of the arrays it begins with."""
+    for x, result in zip(init, results, strict=True):
+        if not is_small(result) and isinstance(x, Var):
+            root = lowering.take(x, equation, alone=True)
+            if root is not None and root.dtype == result.dtype:
+                result.alias = root
+
+
 def carried(lowering: Any, views: Sequence[View], results: Sequence[Root]) -> list[Root]:
     """Roots of a loop's carries inside it: small ones are new, large ones the results' memory."""
     roots = []
@@ -148,8 +183,12 @@ def _scan(lowering: Any, equation: Equation) -> None:
     results = [lowering.result(v) for v in equation.outputs]
     running = Running()
     bases = [lowering.root(v, equation) for v in xs]
+    if updates(graph):
+        given = equation.inputs[n_consts : n_consts + n_carry]
+        begin_in_place(lowering, equation, given, results[:n_carry])
     carries = carried(lowering, init, results[:n_carry])
-    body = Body(lowering, graph, [*consts, *carries, *[window(b, running) for b in bases]])
+    rows = [window(b, running) for b in bases]
+    body = Body(lowering, graph, [*consts, *carries, *rows], large(carries))
     starts = _starts(lowering, init, carries, equation)
     nexts = _nexts(body, carries, body.outputs[:n_carry])
     for target, view in zip(results[n_carry:], body.outputs[n_carry:], strict=True):
@@ -193,7 +232,7 @@ def _large(roots: Sequence[Root], carries: Sequence[Root]) -> list[Root]:
 def _nexts(body: Body, carries: Sequence[Root], outputs: Sequence[View]) -> list[Root]:
     taken: set[Root] = set()
     return [
-        body.large(view, taken) if root.alias is not None else body.small(view)
+        body.large(view, taken, root) if root.alias is not None else body.small(view)
         for root, view in zip(carries, outputs, strict=True)
     ]
 
@@ -204,10 +243,12 @@ def _while(lowering: Any, equation: Equation) -> None:
     first, second = params["n_cond_consts"], params["n_body_consts"]
     conds, consts, init = split((first, second, len(views) - first - second), views)
     results = [lowering.result(v) for v in equation.outputs]
+    if updates(params["body"]):
+        begin_in_place(lowering, equation, equation.inputs[first + second :], results)
     carries = carried(lowering, init, results)
     test = Body(lowering, params["cond"], [*conds, *carries])
     condition = test.small(test.outputs[0])
-    body = Body(lowering, params["body"], [*consts, *carries])
+    body = Body(lowering, params["body"], [*consts, *carries], large(carries))
     nexts = _nexts(body, carries, body.outputs)
     starts = _starts(lowering, init, carries, equation)
     lowering.items.append(
@@ -241,7 +282,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
     carries = carried(lowering, init, finals)
     test = Body(lowering, params["cond"], [*conds, *carries])
     condition = test.small(test.outputs[0])
-    body = Body(lowering, params["body"], [*consts, *carries])
+    body = Body(lowering, params["body"], [*consts, *carries], large(carries))
     nexts = _nexts(body, carries, body.outputs)
     starts = _starts(lowering, init, carries, equation)
 
@@ -270,6 +311,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
         lowering,
         graph,
         [*back_carries[:n_totals], *hoisted, *consts, *kept, *back_carries[n_totals:]],
+        large(back_carries),
     )
     back_nexts = _nexts(back, back_carries, back.outputs)
     back_starts = _starts(lowering, back_init, back_carries, equation)
@@ -305,11 +347,20 @@ def _switch(lowering: Any, equation: Equation) -> None:
     results = [lowering.result(v) for v in equation.outputs]
     index = Root((), views[0].dtype)
     lowering.copy(index, views[0], equation)
-    bodies = [Body(lowering, graph, views[1:]) for graph in graphs]
+    owned = []
+    if any(map(updates, graphs)):
+        taken = [lowering.take(x, equation) for x in equation.inputs[1:] if isinstance(x, Var)]
+        owned = [root for root in taken if root is not None and not is_small(root)]
+    views = [lowering.view(x) for x in equation.inputs]
+    bodies = [Body(lowering, graph, views[1:], owned) for graph in graphs]
+    _switch_in_place(bodies, results, owned)
     outs: list[list[Root]] = []
     for body in bodies:
         made = []
         for result, view in zip(results, body.outputs, strict=True):
+            if result.alias is not None:
+                made.append(view.root)
+                continue
             root = Root(result.shape, result.dtype)
             if not is_small(result):
                 root.alias = result
@@ -319,6 +370,18 @@ def _switch(lowering: Any, equation: Equation) -> None:
     lowering.items.append(
         Step("switch", [], results, equation, bodies=bodies, index=index, outs=outs)
     )
+
+
+def _switch_in_place(bodies: Sequence[Body], results: Sequence[Root], owned: list[Root]) -> None:
+    """Leave results where every branch has them in the memory of one and the same operand."""
+    free = {root.memory(): root for root in owned}
+    for i, result in enumerate(results):
+        views = [body.outputs[i] for body in bodies]
+        if is_small(result) or any(v.literal or not v.identity for v in views):
+            continue
+        memories = {v.root.memory() for v in views}
+        if len(memories) == 1 and (root := free.pop(memories.pop(), None)) is not None:
+            result.alias = root
 
 
 def _of_numbers(rule: Callable) -> Callable:

@@ -64,6 +64,46 @@ class Lowering:
         self.items: list[Any] = []
         self.views: dict[Var, View] = {}
         self.captured: list[tuple[Root, Any]] = []  # arrays that bodies of loops bring along
+        self.owned: set[Root] = set()  # memory that may be written once its values are not needed
+        self.last: dict[Var, int] = {}  # the last equation that reads each variable
+        self.at = 0  # the equation being lowered
+
+    def follow(self, graph: Graph) -> None:
+        """Lower the equations of a graph."""
+        self.last = {
+            x: k for k, e in enumerate(graph.equations) for x in e.inputs if isinstance(x, Var)
+        }
+        end = len(graph.equations)
+        self.last.update((x, end) for x in graph.outputs if isinstance(x, Var))
+        for self.at, equation in enumerate(graph.equations):  # noqa: B020
+            self.add(equation)
+
+    def take(self, x: Any, equation: Equation, alone: bool = False) -> Root | None:
+        """The memory of an operand for the equation to overwrite, or None if it is needed.
+
+        ``alone``: the other operands, which the equation reads again and again, must not share it.
+        """
+        view = self.view(x)
+        if view.literal or not view.identity or self.last.get(x, 0) > self.at:
+            return None
+        memory = view.root.memory()
+        if memory not in self.owned or sum(y is x for y in equation.inputs) > 1:
+            return None
+        sharing = [
+            (var, other)
+            for var, other in self.views.items()
+            if var is not x and not other.literal and other.root.memory() is memory
+        ]
+        if alone and any(var in equation.inputs for var, _ in sharing):
+            return None
+        sharing = [(var, v) for var, v in sharing if self.last.get(var, -1) > self.at]
+        if any(math.prod(v.shape) >= math.prod(view.shape) for _, v in sharing):
+            return None  # to copy the rest is no better than to copy the array
+        for var, v in sharing:
+            own = Root(v.shape, v.dtype)
+            self.copy(own, v, equation)
+            self.views[var] = View(own, v.shape, v.dtype)
+        return view.root
 
     def view(self, x: Var | Literal) -> View:
         if isinstance(x, Literal):
@@ -77,7 +117,9 @@ class Lowering:
         return root
 
     def result(self, var: Var) -> Root:
-        return self.input(var)
+        root = self.input(var)
+        self.owned.add(root)
+        return root
 
     def capture(self, x: Any) -> View:
         """An array that belongs to the program."""
@@ -92,6 +134,8 @@ class Lowering:
 
     def node(self, root: Root, *args: Any, **kwargs: Any) -> Node:
         made = Node(root, *args, **{"most": self.most, **kwargs})
+        if root.alias is None and root.window is None:
+            self.owned.add(root)
         self.items.append(made)
         return made
 
@@ -621,6 +665,73 @@ def _scatter_add(lowering: Lowering, equation: Equation) -> bool | None:
     return None
 
 
+def _update_at(lowering: Lowering, equation: Equation) -> bool | None:
+    """Elements written where they are, if nobody needs the array as it was."""
+    (out,) = equation.outputs
+    x, value, *index = (lowering.view(v) for v in equation.inputs)
+    shape, dtype = out.aval.shape, out.aval.dtype
+    if not _movable(dtype, [x.dtype, value.dtype]) or any(n == 0 for n in shape):
+        return False
+    if any(not computes(v.dtype) or v.dtype.kind == "b" for v in index):
+        return False
+    depth = len(index)
+    count = len(value.shape) - (len(shape) - depth)
+    kind = DTYPES[dtype]
+    if count == 0 and all(n <= UNROLL for n in shape) and math.prod(shape) <= UNROLL_TOTAL:
+        _update_small(lowering, equation, x, value, index)
+        return None
+    root = lowering.take(equation.inputs[0], equation)
+    if root is None:
+        root = Root(shape, dtype)
+        lowering.copy(root, x, equation)
+    made = Root(shape, dtype)
+    made.alias = root
+    # What reads the array as it was stands before this step, what reads the new one after it.
+    lowering.items.append(Step("alias", [root], [made], equation))
+    lowering.views[out] = View(made, shape, dtype)
+    labels = [Label(n) for n in value.shape]
+    full = labels_index(labels)
+    positions = [v if v.literal else broadcast(v, value.shape[:count]) for v in index]
+
+    def position(code: Builder, read: Callable, at: list) -> list:
+        found = [_checked(code, read(k + 1, at[:count]), shape[k]) for k in range(depth)]
+        return [*found, *at[count:]]
+
+    lowering.node(
+        made,
+        labels,
+        [None] * depth + labels[count:],
+        [(value, full), *((v, full[:count]) for v in positions)],
+        lambda code, read, at: convert(read(0, at), kind),
+        equation,
+        position=position,
+    )
+    return None
+
+
+def _update_small(
+    lowering: Lowering, equation: Equation, x: View, value: View, index: Sequence[View]
+) -> None:
+    """An array that is kept in registers: each element is chosen."""
+    (out,) = equation.outputs
+    kind = DTYPES[out.aval.dtype]
+    depth = len(index)
+
+    def compute(code: Builder, read: Callable, at: list) -> Value:
+        here: Any = None
+        for k in range(depth):
+            i = _checked(code, read(k + 2, []), x.shape[k])
+            same = i == at[k]
+            here = same if here is None else here & same
+        return select(here, convert(read(1, at[depth:]), kind), convert(read(0, at), kind))
+
+    labels = [Label(n) for n in x.shape]
+    full = labels_index(labels)
+    operands = [(x, full), (value, full[depth:]), *((v, []) for v in index)]
+    root = lowering.result(out)
+    lowering.node(root, labels, labels, operands, compute, equation, most=UNROLL_TOTAL)
+
+
 def _same(view: View) -> View:
     return view
 
@@ -633,6 +744,7 @@ _RULES: dict[str, Callable] = {
     "copy": _as_view(_same),
     "stop_gradient": _as_view(_same),
     "convert": _convert,
+    "discretize": _convert,
     "unslice": _unslice,
     "update_slice": _update_slice,
     "concatenate": _concatenate,
@@ -645,6 +757,7 @@ _RULES: dict[str, Callable] = {
     "contract": _contract,
     "gather": _gather,
     "scatter_add": _scatter_add,
+    "update_at": _update_at,
 }
 
 
@@ -664,8 +777,7 @@ def lower(graph: Graph) -> tuple[Lowering, list[Root], list[Root]]:
     most = max(2 * UNROLL, min(UNROLL_TOTAL, UNROLL_PROGRAM // max(equation_count(graph), 1)))
     lowering = Lowering(most)
     inputs = [lowering.input(var) for var in (*graph.inputs, *graph.constants)]
-    for equation in graph.equations:
-        lowering.add(equation)
+    lowering.follow(graph)
     outputs: list[Root] = []
     taken: set[Root] = set(inputs)
     for x in graph.outputs:

@@ -712,6 +712,7 @@ def _scatter_add(f: _Function, equation: Equation, values: Text, *index: Text) -
     f.line(f"np.add.at({f.named[out]}, ({_tuple(index)}), {values})")
 
 
+@_statement("update_at")
 @_statement("scatter_set")
 def _scatter_set(f: _Function, equation: Equation, x: Text, values: Text, *index: Text) -> None:
     (out,) = equation.outputs

@@ -20,7 +20,7 @@ from ..primitives.core import Tracer, aval_of
 from . import switch_primitive
 from .staging import Label, named, paths, weak
 
-__all__ = ["cond", "switch"]
+__all__ = ["cond", "settled_dtype", "switch"]
 
 
 @boundary
@@ -138,7 +138,7 @@ def _staged(label: Label, index: Any, branches: Sequence[Callable], operands: tu
             )
     dtypes = []
     for i, path in enumerate(paths(first.structure, "result")):
-        dtypes.append(_settled([b.avals[i] for b in staged], [b.numbers[i] for b in staged]))
+        dtypes.append(settled_dtype([b.avals[i] for b in staged], [b.numbers[i] for b in staged]))
         for branch in staged:
             got = branch.avals[i]
             if got.shape != first.avals[i].shape or (
@@ -177,7 +177,7 @@ class Branch:
         return Closed(Graph(graph.inputs, [], [], graph.equations, outputs), constants)
 
 
-def _settled(avals: Sequence, numbers: Sequence[bool]) -> np.dtype:
+def settled_dtype(avals: Sequence, numbers: Sequence[bool]) -> np.dtype:
     """The dtype that arrays give to Python numbers in their place; the first one's, if any."""
     arrays = [aval.dtype for aval, number in zip(avals, numbers, strict=True) if not number]
     if not arrays:

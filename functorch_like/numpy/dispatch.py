@@ -84,6 +84,10 @@ def array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: A
     if trace is EVAL:
         raise EscapedTracerError(escaped_message(self))
     if method == "__call__" and not kwargs:
+        if list in map(type, inputs) or tuple in map(type, inputs):
+            from .elementwise import as_operand
+
+            inputs = tuple(map(as_operand, inputs))
         function = UFUNCS.get(ufunc) or find_ufunc(ufunc)
         if type(function) is Unary:
             return trace.unary(function, inputs[0])
@@ -104,6 +108,32 @@ def array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) 
     return run_numpy_source(func, args, kwargs)
 
 
+@functools.cache
+def _cupy_ufuncs() -> dict[Any, Callable]:
+    """NumPy's and SciPy's ufunc for each of CuPy's, by the name it is public under."""
+    import cupy
+    import cupyx.scipy.special
+    import scipy.special
+
+    return {
+        found: getattr(ours, name)
+        for theirs, ours in ((cupyx.scipy.special, scipy.special), (cupy, np))
+        for name, found in vars(theirs).items()
+        if isinstance(found, cupy.ufunc) and hasattr(ours, name)
+    }
+
+
+def cupy_kernel(self: Tracer, kernel: Any, *inputs: Any, **kwargs: Any) -> Any:
+    """``cupy.sin(tracer)``: CuPy asks its operands for this method before it looks at them."""
+    ufunc = _cupy_ufuncs().get(kernel)
+    if ufunc is None:
+        raise TypeError(
+            f"{kernel.name}: this kernel of CuPy has no derivative, at {user_line()}; write it with "
+            "NumPy functions, or give it one with functorch_like.wrap(f, vjp=...)."
+        )
+    return ufunc(*inputs, **kwargs)
+
+
 def refuse_out(name: str, out: Any) -> None:
     """Raise if an ``out=`` argument asks for a plain array to be written."""
     if out is not None:
@@ -116,5 +146,6 @@ def refuse_out(name: str, out: Any) -> None:
 
 Tracer.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 Tracer.__array_function__ = array_function  # type: ignore[attr-defined]
+Tracer.__cupy_override_elementwise_kernel__ = cupy_kernel  # type: ignore[attr-defined]
 # NumPy must hand binary operations with plain arrays on the left to us.
 Tracer.__array_priority__ = 1000  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..errors import ConcreteValueError, MutationError, user_line
 from ..primitives import elementwise as e
 from ..primitives.core import Tracer, dtype_of, shape_of
-from ..primitives.indexing import gather, scatter_add, scatter_set
+from ..primitives.indexing import gather, scatter_add, scatter_set, update_at
 from ..primitives.structural import slice_at, update_slice
 from .dispatch import implements, refuse_out
 from .elementwise import as_operand
@@ -18,7 +19,6 @@ from .manipulation import (
     astype,
     broadcast_to,
     moveaxis,
-    normalize_axes,
     normalize_axis,
     ravel,
     reshape,
@@ -26,7 +26,7 @@ from .manipulation import (
 )
 from .views import assign, is_view_at, view_of
 
-__all__ = ["getitem", "setitem", "take", "take_along_axis"]
+__all__ = ["getitem", "setitem", "take", "take_along_axis", "writable_diagonal"]
 
 _BASIC = (int, slice, type(None), type(Ellipsis), np.integer)
 
@@ -103,7 +103,21 @@ def getitem(x: Any, index: Any) -> Any:
         taken = slice_at(x, index=index)
         whole = len(taken.shape) or Ellipsis in index  # a single element is a number, no view
         return view_of(x, taken, "slice", index) if whole else taken
+    mask = _single_mask(index)
+    if mask is not None:  # one more axis, of length one or none
+        taken = slice_at(x, index=(None,))
+        return taken if _concrete_mask(mask) else slice_at(taken, index=(slice(0, 0),))
     return _advanced(x, _normalize(index, x.shape))
+
+
+def _single_mask(index: Any) -> Any:
+    """The index, if it is one truth value."""
+    if type(index) is tuple and len(index) == 1:
+        index = index[0]
+    if isinstance(index, (bool, np.bool_)):
+        return np.asarray(index)
+    single = isinstance(index, (np.ndarray, Tracer)) and index.shape == ()
+    return index if single and index.dtype.kind == "b" else None
 
 
 def _split_index(items: list[Any]) -> tuple[list, list, list, list]:
@@ -183,6 +197,10 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
         target = np.broadcast_to(np.zeros(()), x.shape)[index].shape
         assign(x, update_slice(x, _fill(value, target), index=index))
         return
+    single = _single_mask(index)
+    if single is not None:
+        assign(x, e.select(single, _fill(value, x.shape), x))
+        return
     if _is_whole_mask(index, x) and shape_of(value) in ((), x.shape):
         # A mask of the array's own shape keeps a fixed shape, whatever the batch.
         assign(x, e.select(index, value, x))
@@ -199,6 +217,7 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
     written[plain] = np.arange(count.size).reshape(count.shape)
     source = ravel(_fill(value, count.shape))
     if count.size == 0:
+        assign(x, e.positive(x))  # nothing, unless it is refused
         return
     chosen = gather(source, np.maximum(written, 0))
     assign(x, e.select(written >= 0, chosen, x))
@@ -217,6 +236,9 @@ def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes
     shape = np.broadcast_shapes(*[shape_of(a) for a in arrays])
     index = [_index_array(a, shape, n) for a, n in zip(arrays, x.shape, strict=False)]
     target = shape + x.shape[len(arrays) :]
+    if shape == ():  # one position: nothing is written twice
+        assign(x, update_at(x, astype(_fill(value, target), x.dtype), *index))
+        return
     order = np.arange(int(np.prod(target, dtype=int))).reshape(target)
     written = scatter_set(np.full(x.shape, -1), order, *index)
     chosen = gather(ravel(_fill(value, target)), e.maximum(written, 0))
@@ -283,11 +305,43 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
             f"np.put_along_axis: traced values cannot be written into a plain array, at "
             f"{user_line()}; make it with np.zeros_like(x) of a traced x."
         )
+    if axis is None:
+        setitem(arr, tuple(np.unravel_index(_as_array(indices), arr.shape)), values)
+        return
     setitem(arr, tuple(_along(arr, indices, axis)), values)
+
+
+@implements(np.unravel_index)
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple:
+    places = []
+    dims = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    rest = as_operand(indices)
+    for n in dims if order == "F" else dims[::-1]:
+        places.append(e.remainder(rest, n))
+        rest = e.floor_divide(rest, n)
+    return tuple(places if order == "F" else places[::-1])
+
+
+@implements(np.ravel_multi_index)
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+    axes = list(zip(map(as_operand, multi_index), dims, strict=True))
+    modes = (mode,) * len(axes) if isinstance(mode, str) else tuple(mode)
+    total: Any = 0
+    stride = 1
+    pairs = list(zip(axes, modes, strict=True))
+    for (place, n), how in pairs if order == "F" else pairs[::-1]:
+        if how == "wrap":
+            place = e.remainder(place, n)
+        elif how == "clip":
+            place = np.clip(place, 0, n - 1)
+        total = e.add(total, e.multiply(place, stride))
+        stride *= n
+    return total
 
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    refuse_out("np.compress", out)
     return take(a, np.flatnonzero(_concrete_mask(condition)), axis)
 
 
@@ -321,10 +375,22 @@ def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
 
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    result = choices[0]
-    for k in range(1, len(choices)):
-        result = np.where(np.equal(a, k), choices[k], result)
-    return result
+    refuse_out("np.choose", out)
+    parts = [_as_array(as_operand(c)) for c in choices]
+    a, n = _as_array(as_operand(a)), len(parts)
+    if mode == "wrap":
+        a = np.remainder(a, n)
+    elif mode == "clip":
+        a = np.clip(a, 0, n - 1)
+    else:
+        value = a.concrete() if isinstance(a, Tracer) else a
+        if value is not None and value.size and not (value.min() >= 0 and value.max() < n):
+            raise ValueError("invalid entry in choice array")
+    result = parts[0]
+    for k, part in enumerate(parts[1:], 1):
+        result = e.select(e.equal(a, k), part, result)
+    shape = np.broadcast_shapes(shape_of(a), shape_of(result))
+    return result if shape_of(result) == shape else broadcast_to(result, shape).copy()
 
 
 @implements(np.lib.stride_tricks.sliding_window_view)
@@ -332,11 +398,20 @@ def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
     sizes = (window_shape,) if isinstance(window_shape, (int, np.integer)) else tuple(window_shape)
-    axes = normalize_axes(axis, x.ndim)
+    if axis is None:
+        axes = tuple(range(x.ndim))
+    else:
+        axes = np.lib.array_utils.normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     if len(sizes) != len(axes):
         raise ValueError(
             f"sliding_window_view: expected a window size for each of the axes {axes}; got {sizes}."
         )
+    read = functools.partial(_windows, sizes=sizes, axes=axes)
+    # Where it is asked for, NumPy's can be written, at several elements at once.
+    return view_of(x, read(x), *(("unknown",) if writeable else ("function", (read, None))))
+
+
+def _windows(x: Any, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     for size, k in zip(sizes, axes, strict=True):
         if not 0 <= size <= x.shape[k]:
             raise ValueError(f"sliding_window_view: window of {size} on an axis of {x.shape[k]}.")
@@ -360,7 +435,25 @@ def matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    whole = a
+    read = functools.partial(_diagonal, offset=offset, axis1=axis1, axis2=axis2)
+    return view_of(a, read(a), "function", (read, None))
+
+
+def writable_diagonal(a: Any, axis1: int, axis2: int) -> Any:
+    """The diagonal as ``np.einsum("ii->i", a)`` returns it: assigning to it changes ``a``."""
+    read = functools.partial(_diagonal, offset=0, axis1=axis1, axis2=axis2)
+
+    def write(base: Any, value: Any) -> Any:
+        size = int(np.prod(base.shape, dtype=int))
+        source = np.full(base.shape, -1)
+        places = np.diagonal(np.arange(size).reshape(base.shape), 0, axis1, axis2)
+        source.reshape(-1)[places.ravel()] = np.arange(places.size)
+        return e.select(source >= 0, gather(ravel(value), np.maximum(source, 0)), base)
+
+    return view_of(a, read(a), "function", (read, write))
+
+
+def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     i, j = normalize_axis(axis1, a.ndim), normalize_axis(axis2, a.ndim)
     a = moveaxis(a, (i, j), (0, 1))
     rows, columns = a.shape[:2]
@@ -368,8 +461,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     n = max(min(rows - start_row, columns - start_column), 0)
     k = np.arange(n)
     picked = gather(a, k + start_row, k + start_column)
-    # NumPy's is a view of the diagonal: writes through it, or under it, are refused.
-    return view_of(whole, moveaxis(picked, 0, -1), "unknown")
+    return moveaxis(picked, 0, -1)
 
 
 @implements(np.diag)
@@ -397,12 +489,17 @@ def trace(
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
-    return e.select(np.tri(m.shape[-2], m.shape[-1], k, bool), m, np.zeros(1, m.dtype))
+    return e.select(_below(m, k), m, np.zeros(1, m.dtype))
+
+
+def _below(m: Any, k: int) -> Any:
+    m_shape = shape_of(m)[-2:]
+    return np.tri(*(m_shape if len(m_shape) == 2 else (m_shape[0], m_shape[0])), k, bool)
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
-    return e.select(np.tri(m.shape[-2], m.shape[-1], k - 1, bool), np.zeros(1, m.dtype), m)
+    return e.select(_below(m, k - 1), np.zeros(1, m.dtype), m)
 
 
 def add_at(x: Any, index: Any, value: Any) -> Any:

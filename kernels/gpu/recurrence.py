@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from . import launch
+
 __all__ = ["SOURCE", "recurrence"]
 
 # One thread a column walks down the steps: neighbouring threads read neighbouring columns, so
@@ -37,23 +41,23 @@ TYPES = {"f": "float", "d": "double", "F": "complex_number<float>", "D": "comple
 
 def recurrence(a: Any, b: Any, axis: int, reverse: bool) -> Any:
     """Solve y[k] = a[k] y[k-1] + b[k] along ``axis``; see ``kernels.cpu.recurrence``."""
-    import cupy
-
-    dtype = cupy.result_type(a, b)
-    a, b = (cupy.moveaxis(cupy.asarray(x, dtype), axis, 0) for x in (a, b))
+    dtype = np.result_type(a.dtype, b.dtype)
+    a, b = (np.moveaxis(x.astype(dtype), axis, 0) for x in (a, b))
     if reverse:
         a, b = a[::-1], b[::-1]
-    shape = b.shape
-    a, b = (cupy.ascontiguousarray(x) for x in (a, b))
-    y = cupy.empty_like(b)
-    columns = b.size // max(shape[0], 1)
-    if b.size:
-        name = f"recurrence<{TYPES[dtype.char]}>"
-        module = cupy.RawModule(code=SOURCE, name_expressions=(name,), options=("-std=c++14",))
-        threads = 256
-        module.get_function(name)(
-            ((columns + threads - 1) // threads,), (threads,), (a, b, y, shape[0], columns)
-        )
+    a, b = a.copy(), b.copy()  # in C order
+    y = np.empty_like(b)
+    steps = max(b.shape[0], 1)
+    launch.launch(
+        SOURCE,
+        f"recurrence<{TYPES[dtype.char]}>",
+        b.size // steps,
+        a,
+        b,
+        y,
+        b.shape[0],
+        b.size // steps,
+    )
     if reverse:
         y = y[::-1]
-    return cupy.moveaxis(y, 0, axis)
+    return np.moveaxis(y, 0, axis)

@@ -1,0 +1,278 @@
+"""What rewritten source calls: truth, comparisons, calls, and the control flow of this folder.
+
+Everything here first asks whether its operands are known; if so it does what Python does.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import os
+import sysconfig
+import types
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ScriptError
+from ..numpy import creation
+from ..primitives.core import Tracer
+from .branches import as_boolean, branch, truth
+from .loops import Enumerated, Range, Zipped, can_be_rolled, for_loop, while_loop
+from .rewrite import rewrite
+from .state import Nothing
+
+__all__ = [
+    "and_",
+    "assert_",
+    "branch",
+    "call",
+    "compare",
+    "for_loop",
+    "not_",
+    "nothing",
+    "or_",
+    "scripted",
+    "value",
+    "while_loop",
+]
+
+
+def value(read: Callable, name: str) -> Any:
+    """The value of a name, or the mark of one that has none yet."""
+    try:
+        return read()
+    except NameError:
+        return Nothing(name)
+
+
+def nothing(name: str) -> Nothing:
+    """The mark of a name without a value."""
+    return Nothing(name, guarded=True)
+
+
+# --- truth ------------------------------------------------------------------------------------
+
+
+def and_(lazy: bool, first: Any, *rest: Callable) -> Any:
+    """``first and rest() and ...``."""
+    for later in rest:
+        known = truth(first)
+        if known is None:
+            first = _both(lazy, first, later, np.logical_and)
+        elif known:
+            first = later()
+        else:
+            return first
+    return first
+
+
+def or_(lazy: bool, first: Any, *rest: Callable) -> Any:
+    """``first or rest() or ...``."""
+    for later in rest:
+        known = truth(first)
+        if known is None:
+            first = _both(lazy, first, later, np.logical_or)
+        elif known:
+            return first
+        else:
+            first = later()
+    return first
+
+
+def _both(lazy: bool, first: Any, later: Callable, combine: Any) -> Any:
+    """A traced operand and another one: only truth values, as Python's numbers would differ."""
+    first = as_boolean(first)
+    if not lazy:
+        return combine(first, _as_truth(later()))
+    if combine is np.logical_and:
+        return branch(first, lambda: _as_truth(later()), lambda: False, (), None, 0)
+    return branch(first, lambda: True, lambda: _as_truth(later()), (), None, 0)
+
+
+def _as_truth(x: Any) -> Any:
+    return bool(x) if truth(x) is not None else as_boolean(x)
+
+
+def not_(x: Any) -> Any:
+    """``not x``."""
+    known = truth(x)
+    return np.logical_not(as_boolean(x)) if known is None else not known
+
+
+def compare(first: Any, compared: Sequence[Callable], later: Sequence[Callable]) -> Any:
+    """``a < b < c``: each operand once, and none after the first comparison that fails."""
+    made: Any = True
+    left = first
+    for f, operand in zip(compared, later, strict=True):
+        right = operand()
+        one = f(left, right)
+        known = truth(one)
+        if known is False:
+            return one
+        made = one if made is True else np.logical_and(as_boolean(made), _as_truth(one))
+        left = right
+    return made
+
+
+def assert_(test: Any, message: Any, line: int) -> None:
+    """``assert test, message``; what is traced cannot be asserted while it is staged."""
+    known = truth(test)
+    if known is None:
+        return
+    if not known:
+        raise AssertionError(*(() if message is None else (message(),)))
+
+
+# --- calls ------------------------------------------------------------------------------------
+
+
+def _traced(*values: Any) -> bool:
+    return any(isinstance(x, Tracer) and x.concrete() is None for x in values)
+
+
+def _range(*bounds: Any) -> Any:
+    return Range(*bounds) if _traced(*bounds) else range(*map(_index, bounds))
+
+
+def _index(x: Any) -> Any:
+    return int(x.concrete()) if isinstance(x, Tracer) else x
+
+
+def _zip(*parts: Any, strict: bool = False) -> Any:
+    if any(isinstance(p, (Tracer, Range)) for p in parts) and all(map(can_be_rolled, parts)):
+        return Zipped(*parts)
+    return zip(*parts, strict=strict)
+
+
+def _enumerate(part: Any, start: int = 0) -> Any:
+    if isinstance(part, (Tracer, Range, Zipped)):
+        return Enumerated(part, start)
+    return enumerate(part, start)
+
+
+def _float(x: Any = 0.0) -> Any:
+    return x.astype(np.float64) if _traced(x) and x.shape == () else float(x)
+
+
+def _int(x: Any = 0, *base: Any) -> Any:
+    return np.trunc(x).astype(np.int64) if _traced(x) and x.shape == () else int(x, *base)
+
+
+def _bool(x: Any = False) -> Any:
+    return as_boolean(x) if _traced(x) and x.shape == () else bool(x)
+
+
+def _extreme(choose: Callable, python: Callable) -> Callable:
+    def extreme(*values: Any, **keywords: Any) -> Any:
+        if not keywords and len(values) > 1 and _traced(*values):
+            return functools.reduce(choose, values)
+        return python(*values, **keywords)
+
+    return extreme
+
+
+def _round(x: Any, *digits: Any) -> Any:
+    if not _traced(x):
+        return round(x, *digits)
+    return np.round(x, *digits) if digits else np.rint(x).astype(np.int64)
+
+
+_REPLACED: dict[Any, Callable] = {
+    range: _range,
+    zip: _zip,
+    enumerate: _enumerate,
+    float: _float,
+    int: _int,
+    bool: _bool,
+    builtins.min: _extreme(np.minimum, min),
+    builtins.max: _extreme(np.maximum, max),
+    round: _round,
+    np.array: creation.array,
+    np.asarray: creation.asarray,
+    np.zeros: creation.zeros,
+    np.ones: creation.ones,
+    np.empty: creation.empty,
+    np.full: creation.full,
+}
+
+
+def _mathematics(function: Callable, python: Callable) -> Callable:
+    def call(*values: Any) -> Any:
+        return function(*values) if any(isinstance(x, Tracer) for x in values) else python(*values)
+
+    return call
+
+
+for _name, _other in {
+    "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan",
+    "atan2": "arctan2", "atanh": "arctanh", "ceil": "ceil", "cos": "cos", "cosh": "cosh",
+    "degrees": "degrees", "exp": "exp", "expm1": "expm1", "fabs": "fabs", "floor": "floor",
+    "fmod": "fmod", "hypot": "hypot", "isfinite": "isfinite", "isinf": "isinf", "isnan": "isnan",
+    "log10": "log10", "log1p": "log1p", "log2": "log2", "pow": "power", "radians": "radians",
+    "sin": "sin", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh", "copysign": "copysign",
+}.items():  # fmt: skip
+    _python = getattr(math, _name)
+    _REPLACED[_python] = _mathematics(getattr(np, _other), _python)
+_REPLACED[math.log] = _mathematics(
+    lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base), math.log
+)
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_LIBRARIES = tuple(
+    os.path.realpath(p) + os.sep
+    for p in {_PACKAGE, *(sysconfig.get_paths()[k] for k in ("stdlib", "purelib", "platlib"))}
+)
+_SCRIPTED: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def call(function: Any) -> Any:
+    """What to call in place of ``function``: its scripted form, if its source is a user's."""
+    kind = type(function)
+    if kind is types.FunctionType:
+        found = _SCRIPTED.get(function)
+        if found is None:
+            found = _SCRIPTED[function] = _followed(function)
+        return found
+    if kind is types.MethodType and isinstance(function.__func__, types.FunctionType):
+        inner = call(function.__func__)
+        return (
+            function if inner is function.__func__ else types.MethodType(inner, function.__self__)
+        )
+    if kind is functools.partial:
+        return functools.partial(call(function.func), *function.args, **function.keywords)
+    try:
+        return _REPLACED.get(function, function)
+    except TypeError:  # not hashable
+        return function
+
+
+def _followed(function: types.FunctionType) -> Any:
+    if getattr(function, "__scripted__", False):
+        return function
+    replaced = _REPLACED.get(function)
+    if replaced is not None:
+        return replaced
+    if os.path.realpath(function.__code__.co_filename).startswith(_LIBRARIES):
+        return function
+    try:
+        return scripted(function)
+    except ScriptError:
+        return function  # no source, or a form that only a traced value would need rewritten
+
+
+def scripted(function: types.FunctionType) -> Any:
+    """The rewritten function."""
+    from . import operators
+
+    if function.__code__.co_flags & 0x2A0:  # generators and coroutines
+        raise ScriptError(
+            f"script({function.__name__}): generators and coroutines cannot be rewritten."
+        )
+    made = rewrite(function.__code__, function.__qualname__).function(function, operators)
+    made.__scripted__ = True  # type: ignore[attr-defined]
+    _SCRIPTED[made] = made
+    return made
