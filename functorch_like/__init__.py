@@ -16,6 +16,7 @@ from .jit import disable_jit, jit, log_compiles
 from .overrides import finite_difference, straight_through, surrogate, wrap
 from .primitives.core import ShapedArray
 from .reverse import grad, linear_transpose, linearize, value_and_grad, vjp
+from .scripting import script
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ __all__ = [
     "make_graph",
     "map",
     "scan",
+    "script",
     "stop_gradient",
     "straight_through",
     "surrogate",

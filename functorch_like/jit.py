@@ -473,6 +473,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
+    script: bool = False,
 ) -> Any:
     """Compile a function: the first call with arguments of new types stages and compiles it.
 
@@ -486,6 +487,9 @@ def jit(
         Arguments whose memory results of their shape and dtype take over, where nothing else
         needs it any more: such a result is the very array that was passed, and the array's old
         contents are lost. Arguments that cannot be written are copied first.
+    script
+        Rewrite the function from its source, so that it may branch and loop on traced values:
+        see ``functorch_like.script``.
 
     Returns
     -------
@@ -495,7 +499,7 @@ def jit(
     Raises
     ------
     ConcreteValueError
-        Where ``f`` branches on a value that depends on its arguments; see ``cond``.
+        Where ``f`` branches on a value that depends on its arguments; see ``script`` and ``cond``.
 
     Examples
     --------
@@ -513,9 +517,14 @@ def jit(
             static_argnums=static_argnums,
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
+            script=script,
         )
     if not callable(f):
         raise TypeError(f"jit: expected a function; got {type(f).__name__}.")
+    if script:
+        from .scripting import script as rewritten
+
+        f = rewritten(f)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     try:

@@ -20,7 +20,7 @@ from ..errors import ConcreteValueError, ScriptError, user_line
 from ..graph_transforms import stage_closed
 from ..primitives.core import Tracer, aval_of
 from .branches import as_boolean, branch, truth
-from .state import Nothing, Variables, is_array, same_static
+from .state import Nothing, Variables, described, is_array, same_static
 
 __all__ = ["Enumerated", "Range", "Zipped", "for_loop", "while_loop"]
 
@@ -60,7 +60,8 @@ class Range:
 
     def __iter__(self) -> Iterator:
         raise ScriptError(
-            f"range over traced bounds can only be looped over by a for statement, at {user_line()}."
+            "range over traced bounds can only be looped over by a for statement, at "
+            f"{user_line()}."
         )
 
 
@@ -88,6 +89,7 @@ class Zipped:
             )
 
     def item(self, i: Any) -> tuple:
+        """The elements at a traced position."""
         return tuple(p.item(i) for p in self.parts)
 
     def __iter__(self) -> Iterator:
@@ -102,6 +104,7 @@ class Enumerated:
         self.count = self.part.count
 
     def item(self, i: Any) -> tuple:
+        """The position and the element there."""
         return i + self.start, self.part.item(i)
 
     def __iter__(self) -> Iterator:
@@ -143,18 +146,18 @@ def while_loop(
     line: int,
 ) -> tuple:
     """``while test(*values): values = step(*values)``."""
-    values = tuple(values)
+    now = tuple(values)
     at = None if stopped is None else names.index(stopped)
     while True:
-        stop = False if at is None else truth(values[at])
+        stop = False if at is None else truth(now[at])
         if stop:
-            return values
-        going = truth(test(*values)) if stop is False else None
+            return now
+        going = truth(test(*now)) if stop is False else None
         if going is False:
-            return values
+            return now
         if going is None:
-            return _staged_while(test, step, values, names, at, line, None)[0]
-        values = step(*values)
+            return _staged_while(test, step, now, names, at, line)
+        now = step(*now)
 
 
 def for_loop(
@@ -215,7 +218,7 @@ def _counted_for(
                 return _rolled(source, i, count, step, values, names, at, line)
             except (ConcreteValueError, ScriptError, TypeError):
                 # What needs Python's integers, or lists that grow, is written out.
-                return _python_for(_from(items, i), step, values, at)
+                return _python_for(items, step, values, at)
         stop = False if at is None else truth(values[at])
         if stop:
             break
@@ -225,10 +228,6 @@ def _counted_for(
         else:
             values = step(item, *values)
     return values
-
-
-def _from(items: Iterator, start: int) -> Iterator:
-    return items
 
 
 def _rolled(
@@ -251,11 +250,10 @@ def _rolled(
         return _staged_scan(source, start, count, step, values, names, line)
     first = (np.int64(start), *values)
     position = None if at is None else at + 1
-    out, _ = _staged_while(go_on, advance, first, ["its index", *names], position, line, None)
-    return out[1:]
+    return _staged_while(go_on, advance, first, ["its index", *names], position, line)[1:]
 
 
-# --- staged loops -----------------------------------------------------------------------------------
+# --- staged loops ------------------------------------------------------------------------------
 
 
 class _Carried:
@@ -264,7 +262,6 @@ class _Carried:
     def __init__(self, values: Sequence[Any], names: Sequence[str], line: int) -> None:
         self.given = Variables(values)
         self.names, self.line = names, line
-        self.kept: list[bool] | None = None
         self.written = [False] * len(self.given.arrays)
 
     @property
@@ -293,7 +290,7 @@ class _Carried:
                 if tree.structure(before) != tree.structure(after):
                     self._refuse(
                         name,
-                        f"{_described(before)} before the loop, {_described(after)} after a step",
+                        f"{described(before)} before the loop, {described(after)} after a step",
                     )
         made: dict[str, Any] = {}
         for leaf, at, start in zip(leaves, self.given.position, self.given.leaves, strict=True):
@@ -321,20 +318,17 @@ class _Carried:
         """The variables after the loop."""
         where = f"in the loop at line {self.line}"
         arrays = []
-        for at, key in enumerate(self.keys):
-            outer = self.given.arrays[at]
-            writable = isinstance(outer, Tracer) and self.written[at]
-            arrays.append(self.given.write(at, carry[key], where) if writable else carry[key])
+        for outer, key, written in zip(self.given.arrays, self.keys, self.written, strict=True):
+            made = carry[key]
+            if isinstance(outer, Tracer) and written:
+                made = self.given.write(len(arrays), made, where)
+            arrays.append(made)
         leaves = []
         for leaf, at in zip(self.given.leaves, self.given.position, strict=True):
             if isinstance(leaf, Nothing):
                 leaf = Nothing(leaf.name, f": only the loop at line {self.line} assigns it{ran}")
             leaves.append(leaf if at is None else arrays[at])
         return tree.unflatten(self.given.structure, leaves)
-
-
-def _described(x: Any) -> str:
-    return "None" if x is None else f"{type(x).__name__} {tree.describe(tree.structure(x))}"
 
 
 def _with_line(error: TypeError, line: int) -> ScriptError:
@@ -364,8 +358,7 @@ def _staged_while(
     names: Sequence[str],
     stopped: int | None,
     line: int,
-    _: None,
-) -> tuple[tuple, None]:
+) -> tuple:
     if any(isinstance(v, Nothing) and v.guarded for v in values):
         values = _filled(values, _types_after(step, values))
     carried = _Carried(values, names, line)
@@ -390,7 +383,7 @@ def _staged_while(
         raise
     except TypeError as error:
         raise _with_line(error, line) from None
-    return carried.result(carry, " if it runs"), None
+    return carried.result(carry, " if it runs")
 
 
 def _boolean(x: Any) -> Any:

@@ -19,7 +19,7 @@ from ..errors import ScriptError
 from ..numpy.views import assign
 from ..primitives.core import ShapedArray, Tracer, aval_of
 
-__all__ = ["Nothing", "Variables", "is_array", "same_static"]
+__all__ = ["Nothing", "Variables", "described", "is_array", "same_static"]
 
 
 class Nothing:
@@ -69,6 +69,11 @@ def same_static(x: Any, y: Any) -> bool:
         return False
 
 
+def described(x: Any) -> str:
+    """The structure of a value, for messages."""
+    return "None" if x is None else f"{type(x).__name__} {tree.describe(tree.structure(x))}"
+
+
 class Variables:
     """Values of some variables, taken apart."""
 
@@ -111,9 +116,9 @@ class Variables:
             while view is not None:
                 if id(view.base) in tracers:
                     raise ScriptError(
-                        f"an array of shape {view.base.shape} and a view of it, of shape {x.shape}, "
-                        "are both used in a traced branch or loop that writes into one of them; "
-                        "take the view inside, or copy it."
+                        f"an array of shape {view.base.shape} and a view of it, of shape "
+                        f"{x.shape}, are both used in a traced branch or loop that writes into one "
+                        "of them; take the view inside, or copy it."
                     )
                 view = getattr(view.base, "_view", None)
 

@@ -213,7 +213,8 @@ for _name, _other in {
     "degrees": "degrees", "exp": "exp", "expm1": "expm1", "fabs": "fabs", "floor": "floor",
     "fmod": "fmod", "hypot": "hypot", "isfinite": "isfinite", "isinf": "isinf", "isnan": "isnan",
     "log10": "log10", "log1p": "log1p", "log2": "log2", "pow": "power", "radians": "radians",
-    "sin": "sin", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh", "copysign": "copysign",
+    "sin": "sin", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh",
+    "copysign": "copysign",
 }.items():  # fmt: skip
     _python = getattr(math, _name)
     _REPLACED[_python] = _mathematics(getattr(np, _other), _python)

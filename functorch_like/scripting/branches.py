@@ -17,7 +17,7 @@ from ..graph import Equation, Graph, Literal, Var
 from ..graph_transforms import Closed, prune, stage_closed
 from ..primitives.core import Tracer, aval_of
 from ..primitives.structural import broadcast_to
-from .state import Nothing, Variables, is_array, same_static
+from .state import Nothing, Variables, described, is_array, same_static
 
 __all__ = ["branch", "truth"]
 
@@ -166,7 +166,7 @@ class Merged:
         if self.structure != other:
             raise ScriptError(
                 f"{name} differs between the branches of a traced condition, at {user_line()}: "
-                f"{_described(then)} in one, {_described(otherwise)} in the other; make them alike."
+                f"{described(then)} in one, {described(otherwise)} in the other; make them alike."
             )
         self.pairs = list(zip(a, b, strict=True))
         self.sides = sides
@@ -182,6 +182,9 @@ class Merged:
                 self.parts.append(("made", len(chosen[0])))
                 for outs, v in zip(chosen, (x, y), strict=True):
                     outs.append(v)
+                continue
+            if x is y and isinstance(x, Tracer):  # one from outside, as it is
+                self.parts.append(("static", x))
                 continue
             if not is_array(x) or not is_array(y):
                 if not same_static(x, y):
@@ -231,10 +234,6 @@ class Merged:
 
 def _index(x: Any, inputs: Sequence[Any]) -> int | None:
     return next((i for i, y in enumerate(inputs) if y is x), None)
-
-
-def _described(x: Any) -> str:
-    return "None" if x is None else f"{type(x).__name__} {tree.describe(tree.structure(x))}"
 
 
 def _check_container(outer: Any, inner: Any) -> None:

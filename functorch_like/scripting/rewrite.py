@@ -1,8 +1,8 @@
 """A function's own source with its control flow as calls.
 
-``if``, ``while``, ``for``, ``and``, ``or``, ``not``, chained comparisons, conditional expressions and
-calls become calls of ``operators``, which decide when they run: known values take Python's way,
-traced ones become conditionals and loops. Lines and file names are kept, so tracebacks and the
+``if``, ``while``, ``for``, ``and``, ``or``, ``not``, chained comparisons, conditional expressions
+and calls become calls of ``operators``, which decide when they run: known values take Python's
+way, traced ones become conditionals and loops. Lines and file names are kept, so tracebacks and the
 debugger show the user's source.
 
 * An ``if`` becomes two functions of the names that it assigns or changes, which return what is
@@ -21,6 +21,7 @@ import functools
 import linecache
 import types
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from ..errors import ScriptError
 from . import analysis
@@ -52,7 +53,7 @@ class Rewritten:
         )
         made.__kwdefaults__ = original.__kwdefaults__
         functools.update_wrapper(made, original)
-        del made.__wrapped__
+        del vars(made)["__wrapped__"]
         return made
 
 
@@ -96,7 +97,7 @@ def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
 
 
 @functools.lru_cache(maxsize=64)
-def _parsed(text: str) -> list[ast.AST]:
+def _parsed(text: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
     wanted = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     return [n for n in ast.walk(ast.parse(text)) if isinstance(n, wanted)]
 
@@ -137,7 +138,7 @@ def _is_lambda_of(node: ast.Lambda, code: types.CodeType) -> bool:
     )
 
 
-def _locate(node: ast.AST, line: int) -> None:
+def _locate(node: Any, line: int) -> None:
     """Give nodes of ours the line of what they stand in."""
     if "lineno" in node._attributes:
         line = getattr(node, "lineno", line)
@@ -215,11 +216,11 @@ class _Mangler(ast.NodeTransformer):
         private = name.startswith("__") and not name.endswith("__")
         return self.prefix + name if private else name
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.AST:
         node.id = self._mangled(node.id)
         return node
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
         node.attr = self._mangled(node.attr)
         return node
@@ -234,7 +235,7 @@ class _Expressions(ast.NodeTransformer):
     def __init__(self, rewriter: _Rewriter) -> None:
         self.rewriter = rewriter
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         first, *rest = node.values
         for later in rest:
             if any(isinstance(n, ast.NamedExpr) for n in ast.walk(later)):
@@ -245,13 +246,13 @@ class _Expressions(ast.NodeTransformer):
         name = "and_" if isinstance(node.op, ast.And) else "or_"
         return ast.copy_location(_call(name, ast.Constant(lazy), *values), node)
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.op, ast.Not):
             return ast.copy_location(_call("not_", node.operand), node)
         return node
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         if len(node.ops) == 1:
             return node
@@ -263,7 +264,7 @@ class _Expressions(ast.NodeTransformer):
         made = _call("compare", node.left, _tuple(compared), _tuple(later))
         return ast.copy_location(made, node)
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
         made = _call(
             "branch", node.test, _lambda(node.body), _lambda(node.orelse), _tuple([]),
@@ -271,17 +272,21 @@ class _Expressions(ast.NodeTransformer):
         )  # fmt: skip
         return ast.copy_location(made, node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         special = isinstance(node.func, ast.Name) and node.func.id in ("super", "locals", "globals")
         self.generic_visit(node)
         if not special:
             node.func = ast.copy_location(_call("call", node.func), node.func)
         return node
 
-    def visit_Yield(self, node: ast.AST) -> ast.AST:  # noqa: N802
+    def visit_Yield(self, node: ast.AST) -> ast.AST:
         self.rewriter.refuse(node, "yield")
 
-    visit_YieldFrom = visit_Await = visit_Yield
+    def visit_YieldFrom(self, node: ast.AST) -> ast.AST:
+        return self.visit_Yield(node)
+
+    def visit_Await(self, node: ast.AST) -> ast.AST:
+        return self.visit_Yield(node)
 
 
 # --- statements ------------------------------------------------------------------------------
@@ -334,7 +339,7 @@ class _Rewriter:
         self.around: list[set[str]] = []
         self.flags: set[str] = set()
 
-    def refuse(self, node: ast.AST, what: str) -> None:
+    def refuse(self, node: ast.AST, what: str) -> NoReturn:
         """Raise the error about something that cannot be expressed."""
         line = getattr(node, "lineno", 0)
         source = linecache.getline(self.filename, line).strip()
@@ -412,7 +417,7 @@ class _Rewriter:
         return s
 
     def guarded(self, s: ast.With | ast.Try, tail: _Tail, defined: set[str]) -> ast.stmt:
-        """with and try: their blocks stay where they are."""
+        """With and try: their blocks stay where they are."""
         for node in ast.walk(s):
             if isinstance(node, (ast.If, ast.While, ast.For)) and analysis.ends([node]):
                 self.refuse(node, "return, break or continue in a branch inside with or try")
@@ -465,7 +470,9 @@ class _Rewriter:
         names = []
         for what, body in zip(("then", "otherwise"), bodies, strict=True):
             name = self.new(what)
-            statements = self.block(body, tail, defined | set(parameters)) or [ast.Pass()]
+            # What a function assigns is its own: it has no value there but by a parameter.
+            known = (defined - analysis.stored(body)) | set(parameters)
+            statements = self.block(body, tail, known) or [ast.Pass()]
             place = body[0] if body else s
             function = ast.FunctionDef(name, _arguments(parameters), statements, [])
             made.append(ast.copy_location(function, place))
@@ -536,24 +543,26 @@ class _Rewriter:
         self.flags |= set(flags)
         defined |= set(flags)
 
-        is_for = isinstance(s, ast.For)
         again = analysis.exposed(s.body)
-        if is_for:
-            again -= analysis.stored([s.target])
+        own: set[str] = set()  # names that a for statement assigns itself
+        if isinstance(s, ast.For):
+            own = analysis.stored([s.target])
+            again -= own
         else:
             again |= analysis.reads(s.test)
-        assigned = analysis.stored([*s.body, *([s.target] if is_for else [s.test])])
+            own = analysis.stored([s.test])
+        assigned = analysis.stored(s.body) | own
         carried = self.live(assigned, s) | (assigned & again)
         written = (analysis.changed(s.body) & again) - carried
         names = [*sorted(carried), *flags]
         parameters = [*names, *sorted(written)]
         tail = _Tail(parameters, stopped, result)
         self.around.append(again | set(flags))
-        inside = set(defined) | set(parameters)
-        if is_for:
+        inside = (defined - analysis.stored(s.body) - own) | set(parameters)
+        if isinstance(s, ast.For):
             item = self.new("item")
             first = ast.copy_location(ast.Assign([s.target], _name(item)), s)
-            body = [first, *self.block(s.body, tail, inside | analysis.stored([s.target]))]
+            body: list[ast.stmt] = [first, *self.block(s.body, tail, inside | own)]
             function = ast.FunctionDef(self.new("step"), _arguments([item, *parameters]), body, [])
             made.append(ast.copy_location(function, s.body[0]))
             head, what = self.expression(s.iter), "for_loop"

@@ -19,11 +19,12 @@ __all__ = ["script"]
 def script(f: Callable) -> Callable:
     """Rewrite a function from its source, so that its control flow may depend on traced values.
 
-    ``if``, ``while``, ``for``, ``break``, ``continue``, ``return`` anywhere, ``and/or/not``, chained
-    comparisons and ``a if c else b`` become ``cond``, ``while_loop`` and ``scan`` where they depend
-    on values that ``jit`` or ``vmap`` do not know, and stay Python's where they are known. Functions
-    of yours that it calls are rewritten too. Arrays made by ``np.zeros`` and the like can be assigned
-    traced values; ``math``'s functions take them.
+    ``if``, ``while``, ``for``, ``break``, ``continue``, ``return`` anywhere, ``and/or/not``,
+    chained comparisons and ``a if c else b`` become ``cond``, ``while_loop`` and ``scan`` where
+    they depend on values that ``jit`` or ``vmap`` do not know, and stay Python's where they are
+    known. Functions of yours that it calls are rewritten too. Arrays made by ``np.zeros`` and the
+    like can be assigned traced values, ``np.array([x, y])`` may hold them, and ``math``'s functions
+    take them.
 
     Parameters
     ----------
