@@ -9,7 +9,6 @@ import numpy as np
 
 from . import tree
 from .errors import name_of
-from .kernels.device import is_gpu
 from .primitives.core import Tracer
 
 __all__ = ["as_array", "differentiable", "resolve_argnums", "substitute"]
@@ -24,16 +23,6 @@ def as_array(x: Any) -> Any:
     if hasattr(x, "dtype") and hasattr(x, "shape"):
         return x
     return np.asarray(x)[()]
-
-
-def beside(x: Any, array: Any) -> Any:
-    """``array``, made by NumPy, on the device where ``x`` lives."""
-    model = x.concrete() if isinstance(x, Tracer) else x
-    if model is None or isinstance(model, (np.ndarray, np.generic)) or not is_gpu(model):
-        return array
-    moved = np.empty_like(model, shape=np.shape(array), dtype=array.dtype)
-    moved[...] = array if array.ndim else array.item()
-    return moved
 
 
 def differentiable(

@@ -49,6 +49,9 @@ class BatchTracer(Tracer):
     def dtype(self) -> np.dtype:  # type: ignore[override]
         return self.value.dtype
 
+    def held(self) -> Any:
+        return self.value
+
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
         self.value = self._trace.unwrap(other)  # type: ignore[attr-defined]

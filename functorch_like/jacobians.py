@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import as_array, beside, differentiable, resolve_argnums, substitute
+from .arguments import as_array, differentiable, resolve_argnums, substitute
 from .batching import vmap
 from .errors import boundary, name_of
 from .forward import push

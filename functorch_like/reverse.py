@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .arguments import as_array, beside, differentiable, resolve_argnums, same_structure, substitute
+from .arguments import as_array, differentiable, resolve_argnums, same_structure, substitute
 from .errors import MutationError, boundary, fold, name_of
+from .masked import Live, pull_masked
 from .primitives.core import (
     EVAL,
     NO_PARAMS,
     Block,
+    Choice,
     EscapedTracerError,
     LinearTrace,
     LinearTracer,
@@ -255,6 +257,7 @@ def pull_back(
     # A buffer we allocated for a sum may be added to in place; anything else may be shared.
     owned = bytearray(len(tape))
     in_place = state.trace is EVAL
+    live = Live()  # where a cotangent has not been left out by a selection
     last = -1
     for slot, ct in seeds:
         held = cotangents[slot]
@@ -272,6 +275,7 @@ def pull_back(
             parts = entry.pull(cts)
             for source, part in zip(entry.inputs, parts, strict=True):
                 if part is not None:
+                    live.pop(source, None)
                     held = cotangents[source]
                     cotangents[source] = part if held is None else add(held, part)
                     owned[source] = 0
@@ -279,8 +283,13 @@ def pull_back(
         if ct is None or not entry:  # () stands for a Block's further results
             continue
         cotangents[slot] = None
+        if type(entry) is Choice or (live and slot in live):
+            pull_masked(entry, ct, live.pop(slot, None), cotangents, owned, live)
+            continue
         for source, pull, _push, args, accumulate, quick in entry:
             held = cotangents[source]
+            if live:
+                live.pop(source, None)
             if not in_place:
                 part = pull(ct, *args)
                 cotangents[source] = part if held is None else add(held, part)
@@ -433,10 +442,7 @@ def _untrace(trace: Trace, x: Any) -> Any:
 
 
 def _zeros(x: Any) -> Any:
-    model = x.concrete() if isinstance(x, Tracer) else x
-    if model is None:
-        return np.zeros(x.shape, x.dtype)
-    return np.zeros_like(model, shape=x.shape, dtype=x.dtype)[()]
+    return beside(x, np.zeros(x.shape, x.dtype))[()]
 
 
 def finish(results: list, inputs: Sequence[Any], seeds: Sequence[Any] = ()) -> list:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
+
 __all__ = [
     "EVAL",
     "Block",
@@ -42,6 +44,7 @@ __all__ = [
     "ShapedArray",
     "Trace",
     "Tracer",
+    "beside",
     "current_trace",
     "dtype_of",
     "elementwise",
@@ -221,6 +224,10 @@ class Tracer:
         """Whether it is known to carry no derivative, so that its value may be taken."""
         return False
 
+    def held(self) -> Any:
+        """What it is in the parent trace (of a batch, all of it), or None if it is nothing."""
+        return None
+
 
 class PrimalTracer(Tracer):
     """A tracer that knows its value: ``primal``, in the parent trace."""
@@ -248,6 +255,9 @@ class PrimalTracer(Tracer):
     def constant(self) -> bool:
         primal = self.primal
         return not isinstance(primal, Tracer) or primal.constant()
+
+    def held(self) -> Any:
+        return self.primal
 
 
 class _EvalTrace(Trace):
@@ -757,7 +767,7 @@ class Multilinear(Primitive):
         if self.jointly:
             k = self.linear
             rest = () if k is None else operands[k:]
-            operands = [*(zeros_like_aval(x) for x in operands[:k]), *rest]
+            operands = [*(zeros_like_aval(x, t) for x in operands[:k]), *rest]
         return self(*operands[:i], t, *operands[i + 1 :], **params)
 
     def jvp(self, primals: Sequence, tangents: Sequence, params: dict) -> tuple[Any, Any]:
@@ -765,7 +775,7 @@ class Multilinear(Primitive):
         if self.jointly:
             k = self.linear
             full = [
-                zeros_like_aval(aval_of(x)) if t is None else t
+                zeros_like_aval(aval_of(x), x) if t is None else t
                 for x, t in zip(primals[:k], tangents[:k], strict=True)
             ]
             return answer, self(*full, *(() if k is None else primals[k:]), **params)
@@ -893,9 +903,22 @@ def is_zero(x: Any) -> bool:
     return not isinstance(x, Tracer) and not np.any(x)
 
 
-def zeros_like_aval(aval: ShapedArray) -> np.ndarray:
-    """Zeros of a shape and dtype that take no memory of their own."""
-    return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
+def beside(x: Any, array: Any) -> Any:
+    """``array``, made by NumPy, on the device where ``x`` lives.
+
+    The arrays that rules make (masks, zeros, positions) go through here: CuPy's arrays meet none
+    of NumPy's. While a function is staged nothing is known of the device; then it stays NumPy's.
+    """
+    while isinstance(x, Tracer):
+        x = x.held()
+    if type(x) is np.ndarray or not is_gpu(x):
+        return array
+    return np.asarray(array, like=x)
+
+
+def zeros_like_aval(aval: ShapedArray, near: Any = None) -> np.ndarray:
+    """Zeros that take no memory of their own, on the device of the operand ``near``."""
+    return np.broadcast_to(beside(near, np.zeros((), aval.dtype)), aval.shape)
 
 
 # --------------------------------------------------------------------------------------

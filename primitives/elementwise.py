@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from .core import (
+    Choice,
     Elementwise,
     General,
     ShapedArray,
     Tracer,
     _promoted,
+    beside,
     dtype_of,
     elementwise,
     fit,
@@ -84,7 +86,7 @@ def _power_exponent_rule(t: Any, ans: Any, x: Any, y: Any) -> Any:
 
 def ones_like(x: Any) -> Any:
     """Ones with the shape and dtype of an operand, taking no memory of their own."""
-    return np.broadcast_to(np.ones((), dtype_of(x)), shape_of(x))
+    return np.broadcast_to(beside(x, np.ones((), dtype_of(x))), shape_of(x))
 
 
 power = elementwise("power", np.power, (_power_base_rule, _power_exponent_rule))
@@ -112,6 +114,9 @@ class _Ldexp(Elementwise):
     __slots__ = ()
 
     def align(self, operands: tuple) -> tuple:
+        x, power = operands
+        if type(power) is int:  # a graph would make it a number of the dtype of x
+            operands = (x, beside(x, np.asarray(power)))
         shape = np.broadcast_shapes(*map(shape_of, operands))
         return tuple(fit(x, shape, x.dtype) if isinstance(x, Tracer) else x for x in operands)
 
@@ -158,23 +163,46 @@ logaddexp2 = elementwise(
 sin = elementwise("sin", np.sin, (lambda t, ans, x: multiply(t, cos(x)),))
 cos = elementwise("cos", np.cos, (lambda t, ans, x: negative(multiply(t, sin(x))),))
 tan = elementwise("tan", np.tan, (lambda t, ans, x: multiply(t, add(1.0, square(ans))),))
+
+
+def _one_minus_square(x: Any) -> Any:
+    if dtype_of(x).kind == "c":
+        # On the branch cuts the sign of a zero says which side is meant: 1 - z would lose it.
+        return negative(subtract(square(x), 1.0))
+    return subtract(1.0, square(x))
+
+
+def _on_side(root: Any, ans: Any, function: Any) -> Any:
+    """``root``, with the sign of ``function(ans)``, which knows the side of a branch cut.
+
+    Sums such as 1 - z^2 do not: they lose the sign of an imaginary zero.
+    """
+    if dtype_of(root).kind != "c":
+        return root
+    return select(less(real(multiply(root, conjugate(function(ans)))), 0), negative(root), root)
+
+
 arcsin = elementwise(
-    "arcsin", np.arcsin, (lambda t, ans, x: divide(t, sqrt(subtract(1.0, square(x)))),)
+    "arcsin",
+    np.arcsin,
+    (lambda t, ans, x: divide(t, _on_side(sqrt(subtract(1.0, square(x))), ans, cos)),),
 )
 arccos = elementwise(
-    "arccos", np.arccos, (lambda t, ans, x: negative(divide(t, sqrt(subtract(1.0, square(x))))),)
+    "arccos",
+    np.arccos,
+    (lambda t, ans, x: negative(divide(t, _on_side(sqrt(subtract(1.0, square(x))), ans, sin))),),
 )
 arctan = elementwise("arctan", np.arctan, (lambda t, ans, x: divide(t, add(1.0, square(x))),))
 sinh = elementwise("sinh", np.sinh, (lambda t, ans, x: multiply(t, cosh(x)),))
 cosh = elementwise("cosh", np.cosh, (lambda t, ans, x: multiply(t, sinh(x)),))
 tanh = elementwise("tanh", np.tanh, (lambda t, ans, x: multiply(t, subtract(1.0, square(ans))),))
 arcsinh = elementwise(
-    "arcsinh", np.arcsinh, (lambda t, ans, x: divide(t, sqrt(add(1.0, square(x)))),)
+    "arcsinh", np.arcsinh, (lambda t, ans, x: divide(t, sqrt(subtract(square(x), -1.0))),)
 )
 arccosh = elementwise(
     "arccosh",
     np.arccosh,
-    (lambda t, ans, x: divide(t, multiply(sqrt(subtract(x, 1.0)), sqrt(add(x, 1.0)))),),
+    (lambda t, ans, x: divide(t, multiply(sqrt(subtract(x, 1.0)), sqrt(subtract(x, -1.0)))),),
 )
 arctanh = elementwise(
     "arctanh", np.arctanh, (lambda t, ans, x: divide(t, subtract(1.0, square(x))),)
@@ -219,6 +247,8 @@ root_of_square_sum = elementwise(
 # --- kinks -----------------------------------------------------------------------------------
 
 absolute = elementwise("absolute", np.absolute, (lambda t, ans, x: multiply(t, sign(x)),))
+# The neighbour moves along with x.
+nextafter = elementwise("nextafter", np.nextafter, (lambda t, ans, x, y: t, None))
 copysign = elementwise(
     "copysign",
     np.copysign,
@@ -308,6 +338,13 @@ class _Select(Elementwise):
         x, y = (fit(v, shape, dtype) if isinstance(v, Tracer) else v for v in (x, y))
         return condition, x, y
 
+    def record(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
+        length = len(trace.tape)
+        made = super().record(trace, primals, slots, params)
+        if len(trace.tape) > length:
+            trace.tape[-1] = Choice(trace.tape[-1])
+        return made
+
 
 def _select_abstract(condition: ShapedArray, x: ShapedArray, y: ShapedArray) -> ShapedArray:
     shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
@@ -340,7 +377,6 @@ ceil = _flat("ceil", np.ceil, 1)
 trunc = _flat("trunc", np.trunc, 1)
 rint = _flat("rint", np.rint, 1)
 floor_divide = _flat("floor_divide", np.floor_divide, 2)
-nextafter = _flat("nextafter", np.nextafter, 2)
 spacing = _flat("spacing", np.spacing, 1)
 
 equal = _flat("equal", np.equal, 2)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Linear, Multilinear, ShapedArray, dtype_of, shape_of
+from .core import Linear, Multilinear, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import multiply
 from .structural import (
     conjugate,
@@ -104,7 +104,7 @@ def _weights(ct: Any, n: int, axis: int) -> np.ndarray:
     weights[0] = 1.0
     if n % 2 == 0:
         weights[-1] = 1.0
-    return weights.reshape(-1, *(1,) * (len(shape_of(ct)) - axis - 1))
+    return beside(ct, weights.reshape(-1, *(1,) * (len(shape_of(ct)) - axis - 1)))
 
 
 def _irfft_transpose(ct: Any, n: int, axis: int, norm: Any) -> Any:

@@ -14,8 +14,16 @@ import numpy as np
 from ..kernels.cpu.scatter import scatter_add as scatter_add_on_cpu
 from ..kernels.device import by_device
 from ..kernels.gpu.scatter import scatter_add as scatter_add_on_gpu
-from .core import Linear, Multilinear, Nondifferentiable, ShapedArray, shape_of
-from .structural import full_batch, move_axis, zeros_like
+from .core import (
+    Linear,
+    Multilinear,
+    Nondifferentiable,
+    ShapedArray,
+    beside,
+    shape_of,
+    zeros_like_aval,
+)
+from .structural import full_batch, move_axis
 
 __all__ = ["gather", "scatter_add", "scatter_set", "update_at"]
 
@@ -30,7 +38,7 @@ def _batch_index(size: int, index: Sequence[Any], batched: Sequence[bool]) -> li
     """Index arrays with a leading batch axis, and the position in the batch before them."""
     full = [full_batch(size, i, b) for i, b in zip(index, batched, strict=True)]
     ndim = len(shape_of(full[0]))
-    lanes = np.arange(size).reshape(size, *(1,) * (ndim - 1))
+    lanes = beside(full[0], np.arange(size).reshape(size, *(1,) * (ndim - 1)))
     return [np.broadcast_to(lanes, shape_of(full[0])), *full]
 
 
@@ -94,7 +102,7 @@ def _update_at_transpose(
     i: int, ct: Any, operands: Sequence, shape: tuple[int, ...], dtype: Any
 ) -> Any:
     index = operands[2:]
-    return gather(ct, *index) if i else update_at(ct, zeros_like(operands[1]), *index)
+    return gather(ct, *index) if i else update_at(ct, zeros_like_aval(operands[1], ct), *index)
 
 
 def _update_at_batch(size: int, xs: Sequence, batched: Sequence[bool]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from ..kernels.cpu.recurrence import recurrence as recurrence_on_cpu
 from ..kernels.device import by_device
 from ..kernels.gpu.recurrence import recurrence as recurrence_on_gpu
-from .core import General, Linear, Nondifferentiable, ShapedArray, dtype_of, shape_of
+from .core import General, Linear, Nondifferentiable, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import add, divide, equal, multiply
 from .structural import broadcast_to, concatenate, convert, full_batch, reshape, slice_at
 
@@ -153,7 +153,7 @@ def _shifted(x: Any, first: Any, axis: int, reverse: bool) -> Any:
 
 def _edge(x: Any, axis: int, value: float) -> Any:
     shape = (*shape_of(x)[:axis], 1, *shape_of(x)[axis + 1 :])
-    return np.broadcast_to(np.array(value, dtype_of(x)), shape)
+    return np.broadcast_to(beside(x, np.array(value, dtype_of(x))), shape)
 
 
 def _recurrence_rule(
@@ -248,10 +248,10 @@ def _running_argument(ufunc: Any) -> Callable:
     def kernel(x: Any, axis: int) -> Any:
         running = ufunc.accumulate(x, axis)
         shape = (1,) * axis + (-1,) + (1,) * (x.ndim - axis - 1)
-        position = np.arange(x.shape[axis]).reshape(shape)
-        # A new extreme starts where the running value changes.
-        changed = np.ones(x.shape, bool)
+        position = beside(x, np.arange(x.shape[axis]).reshape(shape))
+        # A new extreme starts where the running value changes; the first one is at 0 anyway.
         at = (slice(None),) * axis
+        changed = np.zeros_like(x, dtype=bool)
         changed[(*at, slice(1, None))] = (
             running[(*at, slice(1, None))] != running[(*at, slice(None, -1))]
         )

@@ -16,9 +16,11 @@ from .core import (
     Linear,
     Multilinear,
     ShapedArray,
+    beside,
     dtype_of,
     registry,
     shape_of,
+    zeros_like_aval,
 )
 
 __all__ = [
@@ -41,7 +43,7 @@ __all__ = [
 
 def zeros_like(x: Any) -> np.ndarray:
     """Zeros with the shape and dtype of an operand, taking no memory of their own."""
-    return np.broadcast_to(np.zeros((), dtype_of(x)), shape_of(x))
+    return np.broadcast_to(beside(x, np.zeros((), dtype_of(x))), shape_of(x))
 
 
 # --- shape ---------------------------------------------------------------------------------
@@ -226,9 +228,10 @@ unslice: Linear = Linear(
 
 
 def _update_slice(x: Any, value: Any, index: tuple) -> Any:
-    out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x, like=x)  # K: as laid out
-    if out.ndim == 0:  # a NumPy scalar is immutable
-        out = np.array(out)
+    if isinstance(x, np.generic) or (x.ndim == 0 and not is_gpu(x)):
+        out = np.array(x)  # a NumPy scalar is immutable
+    else:
+        out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x, like=x)  # K: as laid out
     out[index] = value
     return out
 
@@ -238,7 +241,7 @@ def _update_slice_transpose(
 ) -> Any:
     if i == 1:
         return slice_at(ct, index=index)
-    return update_slice(ct, zeros_like(operands[1]), index=index)
+    return update_slice(ct, zeros_like_aval(operands[1], ct), index=index)
 
 
 def _update_slice_batch(size: int, xs: Sequence, batched: Sequence[bool], index: tuple) -> Any:

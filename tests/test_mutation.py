@@ -231,7 +231,6 @@ def test_views_share_memory_as_in_numpy(f) -> None:
     [
         lambda x: _assign((x * 1.0).reshape(2, 2).T.reshape(-1), 0),
         lambda x: _with_reshaped(x.reshape(2, 2) * 1.0),
-        lambda x: _assign((x * 1j).real, 0),
     ],
 )
 def test_where_layout_decides_is_refused(f) -> None:

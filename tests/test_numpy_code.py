@@ -68,12 +68,6 @@ def test_every_primitive(row: Row, dtype: np.dtype) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def test_no_primitive_is_without_a_form() -> None:
-    ours = {p.name for p in registry.values() if not p.carries_function}
-    wanted = {p for p in ours if not isinstance(registry[p], Elementwise)}
-    assert wanted - FORMS.keys() - STATEMENTS.keys() <= {"jit_call"}
-
-
 @given(program=programs(), shape=shapes, other=shapes, layout=layouts, seed=st.integers(0, 9))
 @settings(max_examples=100)
 def test_random_programs(

@@ -86,7 +86,7 @@ def random_like(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
 
 
 # They read one triangle of their operand and stand for functions of Hermitian matrices.
-HERMITIAN = {"cholesky", "eigh", "eigvalsh"}
+HERMITIAN = {"cholesky", "eigh", "eigvalsh", "hermitian_eigen", "ldl"}
 
 
 def directions(row: Row, rng: np.random.Generator, xs: list) -> list[np.ndarray]:

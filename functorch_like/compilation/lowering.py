@@ -41,6 +41,7 @@ from .nodes import (
     sliced,
     transposed,
 )
+from .random_bits import RANDOM_RULES
 
 __all__ = ["Lowering", "first_operand", "lower"]
 
@@ -75,7 +76,7 @@ class Lowering:
         }
         end = len(graph.equations)
         self.last.update((x, end) for x in graph.outputs if isinstance(x, Var))
-        for self.at, equation in enumerate(graph.equations):  # noqa: B020
+        for self.at, equation in enumerate(graph.equations):
             self.add(equation)
 
     def take(self, x: Any, equation: Equation, alone: bool = False) -> Root | None:
@@ -758,6 +759,7 @@ _RULES: dict[str, Callable] = {
     "gather": _gather,
     "scatter_add": _scatter_add,
     "update_at": _update_at,
+    **RANDOM_RULES,
 }
 
 

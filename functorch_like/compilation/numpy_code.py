@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..graph import Equation, Graph, Literal, Var
+from ..kernels.cpu import implicit, samplers, threefry
 from ..primitives import fft, linalg, reduction, sorting
 from ..primitives.core import Elementwise, ShapedArray, Tracer, aval_of
 from .simplify import aval_of_value, dead_code, inline, literals
@@ -146,6 +147,8 @@ class _Module:
                     used = function.__globals__.get(node.id)
                     if isinstance(used, types.FunctionType) and used is not function:
                         self.helper(used)
+                    elif isinstance(used, (int, float, tuple)):
+                        self.text(node.id, f"{node.id} = {used!r}")
                 elif isinstance(node, ast.arg):
                     node.annotation = None
                 elif isinstance(node, ast.FunctionDef):
@@ -295,13 +298,25 @@ class _Function:
         primitive, params = equation.primitive, equation.params
         if isinstance(primitive, Elementwise):
             return self.elementwise(equation)
+        args = [self.read(x) for x in equation.inputs]
         form = FORMS.get(primitive.name)
-        if form is None:
+        if form is not None:
+            return form(self, equation, *args, **params)
+        if primitive.carries_function:
             raise TypeError(
                 f"numpy_code: the operation {primitive.name} has no NumPy form; simplify or "
                 "inline the graph first."
             )
-        return form(self, equation, *map(self.read, equation.inputs), **params)
+        # No function of NumPy's: the kernel itself is passed in, as captured arrays are.
+        given = [f"{name}={self.parameter(value, name)}" for name, value in params.items()]
+        return call(str(self.module.constant(primitive.kernel, primitive.name)), *args, *given)
+
+    def parameter(self, value: Any, name: str) -> str:
+        """A parameter of a kernel as text, or passed in where it has none."""
+        if isinstance(value, np.dtype):
+            return dtype_name(value)
+        plain = isinstance(value, (bool, int, float, complex, str, tuple, type(None)))
+        return repr(value) if plain else str(self.module.constant(value, name))
 
     def elementwise(self, equation: Equation) -> Text:
         name = equation.primitive.name
@@ -339,10 +354,13 @@ class _Function:
         """A function of scipy.special, in the dtype that ours gives."""
         from scipy import special
 
-        self.module.imports.add("from scipy import special")
         name, wanted = equation.primitive.name, equation.outputs[0].aval.dtype
+        ufunc = getattr(special, name, None)
+        mixed = wanted.kind == "c" and len(args) > 1  # real parameters were made complex
+        if ufunc is None or mixed or getattr(equation.primitive, "own_kernel", False):
+            return call(str(self.module.constant(equation.primitive.kernel, name)), *args)
+        self.module.imports.add("from scipy import special")
         made = call(f"special.{name}", *args)
-        ufunc = getattr(special, name)
         if isinstance(ufunc, np.ufunc):
             dtypes = [aval_of_value(x).dtype for x in equation.inputs]
             given = ufunc.resolve_dtypes((*dtypes, *(None,) * ufunc.nout))[-1]
@@ -589,6 +607,35 @@ def _convolve(f: _Function, e: Equation, x: Text, y: Text) -> Text:
     if e.outputs[0].aval.ndim == 1:
         return call("np.convolve", x, y)
     return call(f.module.helper(fft._convolve), x, y)
+
+
+def _copied_sampler(name: str, kernel: Callable) -> None:
+    """A kernel of NumPy's and SciPy's functions, which takes its parameters by keyword."""
+
+    def form(f: _Function, e: Equation, *operands: Text, **params: Any) -> Text:
+        f.module.imports.add("import math")
+        given = [
+            f"{k}={dtype_name(v) if isinstance(v, np.dtype) else repr(v)}"
+            for k, v in params.items()
+        ]
+        return call(f.module.helper(kernel), *operands, *given)
+
+    FORMS[name] = form
+
+
+_copied_sampler("random_bits", threefry.random_bits)
+_copied_sampler("random_uniform", threefry.random_uniform)
+_copied_sampler("random_split", threefry.split)
+_copied_sampler("random_fold", threefry.fold)
+_copied_sampler("random_poisson", samplers.poisson)
+_copied_sampler("random_binomial", samplers.binomial)
+_copied_sampler("random_hypergeometric", samplers.hypergeometric)
+_copied_sampler("random_gamma", samplers.gamma)
+_copied_sampler("random_von_mises", samplers.von_mises)
+_copied_sampler("wald_root", samplers.wald_root)
+_copied_sampler("gamma_slope", implicit.gamma_slope)
+_copied_sampler("von_mises_mean", implicit.von_mises_mean)
+_copied_sampler("von_mises_slope", implicit.von_mises_slope)
 
 
 def _transform(name: str) -> None:

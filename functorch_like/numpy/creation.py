@@ -6,38 +6,119 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import EVAL, Trace, Tracer, state
+from ..errors import ConcreteValueError, user_line
+from ..primitives.core import EVAL, Trace, Tracer, dtype_of, shape_of, state
 from .dispatch import implements
 from .elementwise import as_operand
-from .manipulation import astype, broadcast_to, stack
+from .manipulation import astype, broadcast_to, reshape, stack
 
-__all__ = ["array", "asarray", "empty", "full", "ones", "zeros"]
+__all__ = [
+    "arange",
+    "array",
+    "asarray",
+    "assignable",
+    "contains_tracer",
+    "empty",
+    "eye",
+    "full",
+    "identity",
+    "ones",
+    "tri",
+    "zeros",
+]
 
 
 def contains_tracer(x: Any) -> bool:
-    """Whether nested lists hold a tracer."""
+    """Whether nested lists, or an array of Python objects, hold a tracer."""
     if isinstance(x, (list, tuple)):
         return any(contains_tracer(v) for v in x)
-    return isinstance(x, Tracer)
+    if isinstance(x, Tracer):
+        return True
+    return type(x) is np.ndarray and x.dtype == object and any(map(contains_tracer, x.flat))
 
 
-@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)
+def _stacked(a: Any) -> Any:
+    """Nested lists with tracers in them as one array."""
+    if type(a) is np.ndarray and a.dtype == object:
+        a = a.tolist()
+    if isinstance(a, Tracer):
+        return a
+    if not isinstance(a, (list, tuple)):
+        made = np.asarray(a)
+        if made.dtype.kind not in "fciub":
+            raise TypeError(
+                f"array: expected numbers and arrays beside the traced values, at {user_line()}; "
+                f"got {type(a).__name__}, {a!r}."
+            )
+        return made
+    parts = [_stacked(x) for x in a]
+    shapes = {x.shape for x in parts}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"array: expected elements of one shape, at {user_line()}; got shapes "
+            f"{', '.join(map(str, sorted(shapes)))}; pad them, or keep the list."
+        )
+    return stack(parts) if parts else np.zeros(0)
+
+
+@implements(np.array)
 def array(
-    a: Any, dtype: Any = None, *, copy: bool | None = True, order: Any = None, **unused: Any
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    **more: Any,
 ) -> Any:
     """An array of numbers, arrays and tracers nested in lists, as ``np.array`` makes."""
-    if not contains_tracer(a):
-        return np.array(a, dtype)
-    if isinstance(a, Tracer):
-        made = a.copy() if copy else a
-    else:
-        made = stack([array(x) for x in a])
-    return made if dtype is None else astype(made, dtype)
+    if not contains_tracer(object):
+        return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, **more)
+    if dtype is not None and np.dtype(dtype).kind not in "fciub":
+        raise TypeError(
+            f"array: traced values cannot be held by an array of dtype {np.dtype(dtype)}, at "
+            f"{user_line()}; use a list."
+        )
+    made = _stacked(object)
+    converts = dtype is not None and made.dtype != dtype
+    if copy is False and (converts or made is not object):
+        raise ValueError("Unable to avoid copy while creating an array as requested.")
+    if converts:
+        made = astype(made, dtype)
+    elif copy and made is object:
+        made = made.copy()
+    missing = ndmin - made.ndim
+    return reshape(made, (1,) * missing + made.shape) if missing > 0 else made
 
 
-def asarray(a: Any, dtype: Any = None) -> Any:
+@implements(np.asarray, np.asanyarray)
+def asarray(
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    **more: Any,
+) -> Any:
     """``a`` as an array, without a copy where it is one."""
-    return array(a, dtype, copy=None)
+    if contains_tracer(a):
+        _check_device("asarray", device)
+        return array(a, dtype, copy=copy)
+    return np.asarray(a, dtype, order, device=device, copy=copy, **more)
+
+
+@implements(np.ascontiguousarray, np.asfortranarray)
+def at_least_vector(a: Any, dtype: Any = None, **unused: Any) -> Any:
+    """``a`` as an array of one axis or more: a traced array has no memory layout."""
+    made = asarray(a, dtype)
+    return made if made.ndim else reshape(made, (1,))
+
+
+def _check_device(name: str, device: Any) -> None:
+    if device not in (None, "cpu"):
+        raise ValueError(f'{name}: expected device="cpu" or None; got {device!r}.')
 
 
 def traced(value: Any) -> Any:
@@ -46,45 +127,159 @@ def traced(value: Any) -> Any:
     return value if trace is EVAL else trace.constant(value)
 
 
-def zeros(shape: Any, dtype: Any = float, *unused: Any, **unused_too: Any) -> Any:
+def assignable(value: Any) -> Any:
+    """New real or complex numbers as a tracer that can be assigned to.
+
+    Integers and truth values stay plain: they are mostly indices, sizes and masks, which must
+    have values where shapes depend on them.
+    """
+    plain = isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fc"
+    return traced(value) if plain else value
+
+
+def _shape(shape: Any) -> Any:
+    """A shape whose entries may be traced integers that have values."""
+    if isinstance(shape, Tracer):
+        return shape.__index__() if not shape.shape else tuple(n.__index__() for n in shape)
+    return shape
+
+
+@implements(np.zeros)
+def zeros(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """Zeros; inside a transform they can be assigned traced values."""
-    return traced(np.zeros(shape, dtype))
+    return traced(np.zeros(_shape(shape), dtype, order, device=device))
 
 
-def ones(shape: Any, dtype: Any = float, *unused: Any, **unused_too: Any) -> Any:
+@implements(np.ones)
+def ones(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """Ones; inside a transform they can be assigned traced values."""
-    return traced(np.ones(shape, dtype))
+    return traced(np.ones(_shape(shape), dtype, order, device=device))
 
 
-def empty(shape: Any, dtype: Any = float, *unused: Any, **unused_too: Any) -> Any:
+@implements(np.empty)
+def empty(
+    shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """Zeros, in NumPy's place for "uninitialised"; can be assigned traced values."""
-    return zeros(shape, dtype)
+    return zeros(shape, dtype, order, device=device)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+@implements(np.full)
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
     """An array of one value, which may be traced."""
     value = as_operand(fill_value)
     if isinstance(value, Tracer):
+        _check_device("full", device)
         return broadcast_to(value if dtype is None else astype(value, dtype), shape).copy()
-    return traced(np.full(shape, value, dtype))
+    return traced(np.full(_shape(shape), value, dtype, order, device=device))
+
+
+@implements(np.eye)
+def eye(
+    N: int,  # noqa: N803
+    M: int | None = None,  # noqa: N803
+    k: int = 0,
+    dtype: Any = float,
+    order: Any = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
+    """Ones on a diagonal; inside a transform they can be assigned traced values."""
+    return assignable(np.eye(N, M, k, dtype, order, device=device))
+
+
+@implements(np.identity)
+def identity(n: int, dtype: Any = None, *, like: Any = None) -> Any:
+    """The identity matrix; inside a transform it can be assigned traced values."""
+    return assignable(np.identity(n, dtype))
+
+
+@implements(np.tri)
+def tri(
+    N: int,  # noqa: N803
+    M: int | None = None,  # noqa: N803
+    k: int = 0,
+    dtype: Any = float,
+    *,
+    like: Any = None,
+) -> Any:
+    """Ones on and below a diagonal; inside a transform they can be assigned traced values."""
+    return assignable(np.tri(N, M, k, dtype))
+
+
+@implements(np.arange)
+def arange(
+    start_or_stop: Any,
+    /,
+    stop: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
+    """Evenly spaced numbers; traced ends and steps must have values, which say how many."""
+    start: Any
+    start, end = (0, start_or_stop) if stop is None else (start_or_stop, stop)
+    given = (start, end, step)
+    if not contains_tracer(given):
+        return assignable(np.arange(start, end, step, dtype=dtype, device=device))
+    values = [x.concrete() if isinstance(x, Tracer) else x for x in given]
+    if any(v is None for v in values):
+        raise ConcreteValueError(
+            f"arange: how many numbers there are depends on traced values, at {user_line()}; write "
+            "np.linspace(start, stop, num), or start + step * np.arange(num), with a fixed num."
+        )
+    plain = np.arange(*values)
+    kind = np.dtype(plain.dtype if dtype is None else dtype).kind
+    if kind not in "fc" or not any(dtype_of(x).kind in "fc" for x in given):
+        return np.arange(*values, dtype=dtype)
+    made = start + step * np.arange(plain.size, dtype=plain.dtype)
+    return made if dtype is None else astype(made, dtype)
 
 
 def _like(a: Any, dtype: Any, shape: Any) -> tuple[Any, Any]:
-    return (a.shape if shape is None else shape), (a.dtype if dtype is None else dtype)
+    a = as_operand(a)
+    return (shape_of(a) if shape is None else shape), (dtype_of(a) if dtype is None else dtype)
 
 
 @implements(np.zeros_like, np.empty_like)
 def zeros_like(
-    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **_: Any
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Any:
-    return zeros(*_like(a, dtype, shape))
+    return zeros(*_like(a, dtype, shape), device=device)
 
 
 @implements(np.ones_like)
 def ones_like(
-    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, **_: Any
+    a: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Any:
-    return ones(*_like(a, dtype, shape))
+    return ones(*_like(a, dtype, shape), device=device)
 
 
 @implements(np.full_like)
@@ -95,10 +290,11 @@ def full_like(
     order: Any = "K",
     subok: bool = True,
     shape: Any = None,
-    **_: Any,
+    *,
+    device: Any = None,
 ) -> Any:
-    shape, dtype = _like(as_operand(a), dtype, shape)
-    return full(shape, fill_value, dtype)
+    shape, dtype = _like(a, dtype, shape)
+    return full(shape, fill_value, dtype, device=device)
 
 
 @implements(np.copy)
@@ -115,8 +311,10 @@ def linspace(
     retstep: bool = False,
     dtype: Any = None,
     axis: int = 0,
-    **_: Any,
+    *,
+    device: Any = None,
 ) -> Any:
+    _check_device("linspace", device)
     start, stop = as_operand(start) * 1.0, as_operand(stop) * 1.0
     parts = num - 1 if endpoint else num
     step = (stop - start) / parts if parts > 0 else (stop - start) * np.nan

@@ -75,6 +75,10 @@ def find_ufunc(ufunc: Any) -> Callable | None:
     if found is None and "scipy.special" in sys.modules:
         importlib.import_module("functorch_like.scipy.special")  # fills UFUNCS
         found = UFUNCS.get(ufunc)
+    if found is None:
+        from .python_ufuncs import python_ufunc
+
+        found = python_ufunc(ufunc)
     return found
 
 
@@ -84,14 +88,14 @@ def array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: A
     if trace is EVAL:
         raise EscapedTracerError(escaped_message(self))
     if method == "__call__" and not kwargs:
-        if list in map(type, inputs) or tuple in map(type, inputs):
-            from .elementwise import as_operand
-
-            inputs = tuple(map(as_operand, inputs))
         function = UFUNCS.get(ufunc) or find_ufunc(ufunc)
         if type(function) is Unary:
             return trace.unary(function, inputs[0])
         if function is not None:
+            if any(type(x) is list or type(x) is tuple for x in inputs):
+                from .elementwise import as_operand
+
+                inputs = tuple(map(as_operand, inputs))
             return function(*inputs)
     from . import ufunc_methods  # the slow path needs the whole namespace
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ConcreteValueError, user_line
 from ..primitives import elementwise as p
 from ..primitives.core import Tracer, dtype_of, shape_of
 from ..primitives.structural import conjugate as conjugate_primitive
-from ..primitives.structural import convert
+from ..primitives.structural import convert, make_complex
 from ..primitives.structural import imag as imag_primitive
 from ..primitives.structural import real as real_primitive
 from .dispatch import FUNCTIONS, UFUNCS, implements, refuse_out
-from .views import assign
+from .views import assign, view_of
 
 __all__: list[str] = []
 
@@ -58,7 +59,8 @@ def sign(x: Any) -> Any:
     if dtype_of(x).kind != "c":
         return p.sign(x)
     size = p.complex_absolute(x)
-    return p.divide(x, p.select(p.equal(size, 0), p.ones_like(size), size))
+    zero = p.equal(size, 0)
+    return p.select(zero, 0.0, p.divide(x, p.select(zero, p.ones_like(size), size)))
 
 
 @implements(np.conjugate)
@@ -68,14 +70,18 @@ def conjugate(x: Any) -> Any:
 
 @implements(np.real)
 def real(val: Any) -> Any:
-    return real_primitive(val) if dtype_of(val).kind == "c" else val
+    if dtype_of(val).kind != "c":
+        return val
+    parts = (real_primitive, lambda base, value: make_complex(value, imag_primitive(base)))
+    return view_of(val, real_primitive(val), "function", parts)
 
 
 @implements(np.imag)
 def imag(val: Any) -> Any:
     if dtype_of(val).kind == "c":
-        return imag_primitive(val)
-    return np.zeros(shape_of(val), dtype_of(val))
+        parts = (imag_primitive, lambda base, value: make_complex(real_primitive(base), value))
+        return view_of(val, imag_primitive(val), "function", parts)
+    return np.broadcast_to(np.zeros((), dtype_of(val)), shape_of(val))  # read-only, as NumPy's
 
 
 @implements(np.angle)
@@ -146,22 +152,38 @@ def clip(
     *,
     min: Any = None,
     max: Any = None,
+    dtype: Any = None,
+    where: Any = True,
     **unused: Any,
 ) -> Any:
     # Slope 1 on the bounds themselves: an optimiser that sits on one can leave it.
     refuse_out("np.clip", out)
-    low = as_operand(a_min if a_min is not None else min)
-    high = as_operand(a_max if a_max is not None else max)
+    if where is not True:
+        raise TypeError(
+            f"np.clip: where= leaves elements undefined, at {user_line()}; write np.where(mask, "
+            "np.clip(...), other)."
+        )
+    low = a_min if a_min is not None else min
+    high = a_max if a_max is not None else max
     a = as_operand(a)
-    if _given(low):
-        a = p.select(p.less(a, low), low, a)
-    if _given(high):
-        a = p.select(p.greater(a, high), high, a)
-    return a
+    if low is not None:
+        low = as_operand(low)
+        a = p.select(_beyond(p.less(a, low), low), low, a)
+    if high is not None:
+        high = as_operand(high)
+        a = p.select(_beyond(p.greater(a, high), high), high, a)
+    if dtype is not None:
+        from .manipulation import astype
+
+        return astype(a, dtype)
+    return p.positive(a) if low is None and high is None else a
 
 
-def _given(x: Any) -> bool:
-    return not (isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 0)
+def _beyond(hit: Any, bound: Any) -> Any:
+    """Where a bound replaces the element; one that is NaN always does."""
+    if type(bound) in (int, float) or dtype_of(bound).kind != "f":
+        return hit
+    return p.logical_or(hit, p.isnan(bound))
 
 
 @implements(np.nan_to_num)
@@ -178,15 +200,31 @@ def nan_to_num(
         return make_complex(*parts)
     if dtype_of(x).kind != "f":
         return p.positive(x)
-    limits = np.finfo(dtype_of(x))
-    x = p.select(p.isnan(x), nan, x)
-    x = p.select(p.equal(x, math.inf), float(limits.max) if posinf is None else posinf, x)
-    return p.select(p.equal(x, -math.inf), float(limits.min) if neginf is None else neginf, x)
+    dtype = dtype_of(x)
+    limits = np.finfo(dtype)
+    posinf = float(limits.max) if posinf is None else posinf
+    neginf = float(limits.min) if neginf is None else neginf
+    for found, value in (
+        (p.isnan(x), nan),
+        (p.equal(x, math.inf), posinf),
+        (p.equal(x, -math.inf), neginf),
+    ):
+        value = as_operand(value)
+        if type(value) not in (int, float) and dtype_of(value) != dtype:
+            value = convert(value, dtype=dtype)
+        x = p.select(found, value, x)
+    return x
 
 
 @implements(np.round, np.around)
 def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
     refuse_out("np.round", out)
+    dtype = dtype_of(a)
+    if dtype.kind in "iu":
+        if decimals >= 0:
+            return p.positive(a)
+        power = 10.0**-decimals
+        return discretize(p.multiply(p.rint(p.divide(a, power)), power), dtype)
     if decimals == 0:
         return p.rint(a)
     scale = 10.0**decimals
@@ -211,11 +249,13 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 
 @implements(np.isposinf)
 def isposinf(x: Any, out: Any = None) -> Any:
+    refuse_out("np.isposinf", out)
     return p.equal(x, math.inf)
 
 
 @implements(np.isneginf)
 def isneginf(x: Any, out: Any = None) -> Any:
+    refuse_out("np.isneginf", out)
     return p.equal(x, -math.inf)
 
 
@@ -241,7 +281,15 @@ def isrealobj(x: Any) -> bool:
 
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
-    return a  # whether the imaginary part vanishes depends on values; keep the type
+    if dtype_of(a).kind != "c":
+        return a
+    value = a.concrete() if isinstance(a, Tracer) else a
+    if value is None:
+        raise ConcreteValueError(
+            f"np.real_if_close: whether the result is real depends on values not known, at "
+            f"{user_line()}; write x.real, or keep the complex array."
+        )
+    return real(a) if np.isrealobj(np.real_if_close(value, tol)) else a
 
 
 @implements(np.select)
@@ -270,6 +318,35 @@ def common_type(*arrays: Any) -> Any:
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any) -> np.dtype:
     return dtype_of(a)
+
+
+@implements(np.array2string)
+def array2string(a: Any, *args: Any, **kwargs: Any) -> str:
+    return _printed(np.array2string, a, *args, **kwargs)
+
+
+@implements(np.array_repr)
+def array_repr(arr: Any, *args: Any, **kwargs: Any) -> str:
+    return _printed(np.array_repr, arr, *args, **kwargs)
+
+
+@implements(np.array_str)
+def array_str(a: Any, *args: Any, **kwargs: Any) -> str:
+    return _printed(np.array_str, a, *args, **kwargs)
+
+
+def _printed(function: Any, x: Any, *args: Any, **kwargs: Any) -> str:
+    """The value in NumPy's words; the tracer's own where no value is known."""
+    value = x.concrete() if isinstance(x, Tracer) else x
+    return repr(x) if value is None else function(value, *args, **kwargs)
+
+
+@implements(np.may_share_memory, np.shares_memory)
+def shares_memory(*args: Any, **kwargs: Any) -> bool:
+    raise TypeError(
+        f"np.shares_memory: a traced array has no memory of its own, at {user_line()}; assignments "
+        "to it and to its views act as NumPy's do."
+    )
 
 
 @implements(np.shape)

@@ -136,6 +136,11 @@ def run_numpy_source(func: Any, args: tuple, kwargs: dict) -> Any:
     source = inspect.unwrap(getattr(func, "_implementation", func))
     if not isinstance(source, types.FunctionType):
         raise TypeError(_refusal(func))
+    if source.__module__.startswith("numpy.polynomial."):
+        from .polynomial.source import namespace
+
+        name = source.__module__.rpartition(".")[2]
+        return namespace(name)[source.__name__](*args, **kwargs)
     names = _namespace(source.__module__)
     try:
         return _rebind(source, names)(*args, **kwargs)

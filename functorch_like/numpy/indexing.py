@@ -504,18 +504,20 @@ def triu(m: Any, k: int = 0) -> Any:
 
 def add_at(x: Any, index: Any, value: Any) -> Any:
     """A copy of ``x`` with ``value`` added at ``index``, repeated positions adding up."""
-    places = (
-        getitem(np.arange(int(np.prod(x.shape, dtype=int))).reshape(x.shape), index)
-        if not (_holds_tracer(index))
-        else None
-    )
-    if places is None:
-        raise ConcreteValueError(
-            f"adding at traced positions, at {user_line()}: use one-hot products, or concrete "
-            "indices."
-        )
     value = as_operand(value)
     value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
+    if _holds_tracer(index):
+        basic, arrays, axes, _ = _split_index(_normalize(index, x.shape))
+        if axes != list(range(len(axes))) or any(b is None or b != slice(None) for b in basic):
+            raise ConcreteValueError(
+                f"{x._trace.name}: adding at traced positions mixed with slices, at {user_line()}; "
+                "index the leading axes by the traced arrays alone."
+            )
+        shape = np.broadcast_shapes(*map(shape_of, arrays))
+        at = [_index_array(a, shape, n) for a, n in zip(arrays, x.shape, strict=False)]
+        spread = _fill(value, shape + x.shape[len(arrays) :])
+        return e.add(x, scatter_add(spread, *at, shape=x.shape))
+    places = getitem(np.arange(int(np.prod(x.shape, dtype=int))).reshape(x.shape), index)
     flat = _fill(value, places.shape)
     size = int(np.prod(x.shape, dtype=int))
     total = scatter_add(ravel(flat), places.ravel(), shape=(size,))

@@ -23,6 +23,7 @@ from ..primitives.reduction import reduce_sum
 from ..primitives.structural import conjugate as conjugate_primitive
 from ..primitives.structural import imag as imag_primitive
 from ..primitives.structural import real as real_primitive
+from .creation import array
 from .dispatch import FUNCTIONS, implements
 from .elementwise import absolute, as_operand, real
 from .manipulation import (
@@ -36,7 +37,7 @@ from .manipulation import (
     transpose,
 )
 from .products import matmul
-from .reductions import max_, min_, sum_
+from .reductions import any_, max_, min_, sum_
 
 __all__: list[str] = []
 
@@ -386,11 +387,12 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
     if ord == 1:
         return sum_(size, axes, keepdims=keepdims)
     order = float(ord)
-    if order < 0:
-        return e.power(sum_(e.power(size, order), axes, keepdims=keepdims), 1.0 / order)
     # Zeros are masked before the powers, whose derivatives are infinite there.
     total = sum_(_masked_power(size, order), axes, keepdims=keepdims)
-    return _masked_power(total, 1.0 / order)
+    found = _masked_power(total, 1.0 / order)
+    if order > 0:
+        return found
+    return e.select(any_(e.equal(size, 0), axes, keepdims=keepdims), 0, found)
 
 
 def _masked_power(x: Any, exponent: float) -> Any:
@@ -406,6 +408,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
         found = e.root_of_square_sum(sum_(_squared_size(x), axes))
     elif ord == "nuc" or ord in (2, -2):
         s = p.svdvals(moveaxis(x, axes, (-2, -1)))
+        s = e.select(e.equal(s, 0), 0, s)  # which has no slope at 0, as no norm has
         if ord == "nuc":
             found = sum_(s, -1)
         elif ord == 2:
@@ -463,7 +466,9 @@ def cond(x: Any, p: Any = None) -> Any:
         raise LinAlgError("cond is not defined on empty arrays")
     if p is None or p in (2, -2):
         s = svdvals(x)
-        least, greatest = s[..., -1], s[..., 0]
+        # Equal values share, as in every maximum: at an orthogonal matrix, where the condition
+        # number is least, its gradient is zero.
+        least, greatest = min_(s, -1), max_(s, -1)
         with np.errstate(all="ignore"):
             ratio = e.divide(least, greatest) if p == -2 else e.divide(greatest, least)
         lost = e.isnan(ratio)
@@ -487,8 +492,16 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
         if rtol is None:
             share: Any = max(a.shape[-2:]) * float(np.finfo(s.dtype).eps)
         else:
-            share = np.asarray(rtol)[..., np.newaxis]
+            share = array(rtol)[..., np.newaxis]
         tol = e.multiply(max_(s, -1, keepdims=True), share)
     else:
-        tol = np.asarray(tol)[..., np.newaxis]
+        tol = array(tol)[..., np.newaxis]
     return reduce_sum(e.greater(s, tol), axes=(len(shape_of(s)) - 1,))
+
+
+def __getattr__(name: str) -> Any:  # what asks its arguments already, or takes none
+    return getattr(np.linalg, name)
+
+
+def __dir__() -> list[str]:
+    return list(np.linalg.__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
@@ -39,7 +40,7 @@ def astype(
     casting: Any = "unsafe",
     subok: bool = True,
     copy: bool = True,
-    **unused: Any,
+    device: Any = None,
 ) -> Any:
     """Convert to a dtype; derivatives end at integers and booleans."""
     dtype = np.dtype(dtype)
@@ -71,10 +72,8 @@ def _shape_argument(shape: Any, size: int) -> tuple[int, ...]:
 
 
 @implements(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None, **kw: Any) -> Any:
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     a = as_operand(a)
-    if shape is None:
-        shape = kw.pop("newshape")
     dims = _shape_argument(shape, math.prod(shape_of(a)))
     if order == "F":
         return transpose(reshape(transpose(a), dims[::-1]))
@@ -141,7 +140,8 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     dims = (shape,) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
     if np.broadcast_shapes(array.shape, dims) != dims:
         raise ValueError(f"cannot broadcast an array of shape {array.shape} to {dims}")
-    return view_of(array, p.broadcast_to(array, shape=dims), "unknown")
+    spread = functools.partial(p.broadcast_to, shape=dims)
+    return view_of(array, spread(array), "function", (spread, None))
 
 
 @implements(np.broadcast_arrays)
@@ -208,10 +208,10 @@ def _arrays(seq: Any) -> list[Any]:
     return [x if isinstance(x, Tracer) else np.asarray(x) for x in operands]
 
 
-def _unified(arrays: Sequence[Any], dtype: Any = None) -> list[Any]:
+def _unified(arrays: Sequence[Any], dtype: Any, casting: str) -> list[Any]:
     if dtype is None:
         dtype = np.result_type(*[dtype_of(a) for a in arrays])
-    return [a if dtype_of(a) == dtype else astype(a, dtype) for a in arrays]
+    return [a if dtype_of(a) == dtype else astype(a, dtype, casting=casting) for a in arrays]
 
 
 @implements(np.concatenate, np.concat)
@@ -239,7 +239,7 @@ def concatenate(
                 f"np.concatenate: expected arrays alike but for axis {axis}; got shape {a.shape} "
                 f"at position {i} beside {parts[0].shape}."
             )
-    return p.concatenate(*_unified(parts, dtype), axis=axis)
+    return p.concatenate(*_unified(parts, dtype, casting), axis=axis)
 
 
 @implements(np.stack)
@@ -251,18 +251,20 @@ def stack(
     if len(shapes) != 1:
         raise ValueError(f"np.stack: expected arrays of one shape; got {sorted(shapes)}.")
     axis = normalize_axis(axis, parts[0].ndim + 1)
-    return concatenate([expand_dims(a, axis) for a in parts], axis, out, dtype=dtype)
+    return concatenate(
+        [expand_dims(a, axis) for a in parts], axis, out, dtype=dtype, casting=casting
+    )
 
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
-    return concatenate([atleast_2d(a) for a in _arrays(tup)], 0, dtype=dtype)
+    return concatenate([atleast_2d(a) for a in _arrays(tup)], 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     parts = [atleast_1d(a) for a in _arrays(tup)]
-    return concatenate(parts, 0 if parts[0].ndim == 1 else 1, dtype=dtype)
+    return concatenate(parts, 0 if parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
@@ -398,43 +400,3 @@ def _rolled(a: Any, shift: Any, axis: Any) -> Any:
             at = (slice(None),) * ax
             a = concatenate([a[(*at, slice(n - s, None))], a[(*at, slice(None, n - s))]], ax)
     return a
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    ndim = array.ndim
-    if isinstance(pad_width, dict):
-        widths = [(0, 0)] * ndim
-        for axis, w in pad_width.items():
-            widths[normalize_axis(axis, ndim)] = (w, w) if isinstance(w, int) else tuple(w)
-    else:
-        widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
-    if mode == "constant":
-        inner = tuple(
-            slice(before, before + n) for (before, _), n in zip(widths, array.shape, strict=True)
-        )
-        shape = tuple(b + n + a for (b, a), n in zip(widths, array.shape, strict=True))
-        values = kwargs.get("constant_values", 0)
-        padded = p.unslice(array, shape=shape, index=inner)
-        if isinstance(values, Tracer) or np.any(np.asarray(values) != 0):
-            frame = np.ones(array.shape, bool)
-            if isinstance(values, Tracer):
-                outside = np.pad(frame, widths, constant_values=False)
-                return np.where(outside, padded, values)
-            filled = np.pad(np.zeros(array.shape, array.dtype), widths, constant_values=values)
-            return padded + filled
-        return padded
-    if callable(mode) or mode in ("linear_ramp", "maximum", "mean", "median", "minimum", "empty"):
-        from .fallback import run_numpy_source
-
-        return run_numpy_source(np.pad, (array, pad_width, mode), kwargs)
-    # The other modes copy elements: pad their positions instead.
-    reflect_type = kwargs.get("reflect_type", "even")
-    if reflect_type != "even":
-        raise TypeError("np.pad: reflect_type='odd' is not supported on traced arrays.")
-    for axis, width in enumerate(widths):
-        if any(width):
-            from .indexing import take
-
-            array = take(array, np.pad(np.arange(array.shape[axis]), width, mode), axis)
-    return array

@@ -11,8 +11,11 @@ from ..errors import ConcreteValueError, MutationError, user_line
 from ..primitives import elementwise as e
 from ..primitives.core import Elementwise, Tracer, state
 from ..primitives.structural import copy as copy_primitive
+from ..primitives.structural import reshape as reshape_primitive
 from . import elementwise, indexing, manipulation, products, reductions, sorting
 from .elementwise import as_operand
+from .namespace import array_namespace
+from .refusals import assigns, conversion_message
 from .views import assign, view_of
 
 __all__: list[str] = []
@@ -148,6 +151,8 @@ def _refuse_number(kind: str, instead: str, name: str) -> Callable:
     def convert(self: Tracer, *args: Any) -> Any:
         if self.constant():
             return getattr(np.asarray(self.concrete()), name)(*args)
+        if assigns():
+            raise ConcreteValueError(conversion_message(self))
         raise ConcreteValueError(
             f"{self._trace.name}: {kind} was asked of a traced value of shape {self.shape} and "
             f"dtype {self.dtype}, at {user_line()}; its derivative would be lost. {instead}"
@@ -179,15 +184,35 @@ def _index(self: Tracer) -> int:
 def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
     if self.constant():
         return np.array(self.concrete(), dtype)
-    raise ConcreteValueError(
-        f"{self._trace.name}: a traced value of shape {self.shape} and dtype {self.dtype} was "
-        f"converted to a plain NumPy array, at {user_line()}; its derivative would be lost. NumPy "
-        "lets nobody intercept np.array and np.asarray: leave them out, and write np.stack of a "
-        "list. Where the value is assigned to elements of a plain array, make that array with "
-        "np.zeros_like(x) or np.empty_like(x) of a traced x. Where the function is not NumPy's, "
-        "wrap it with functorch_like.wrap(f, vjp=...); functorch_like.scipy.special has SciPy's "
-        "logsumexp, softmax and others."
-    )
+    raise ConcreteValueError(conversion_message(self))
+
+
+def _device(self: Tracer) -> Any:
+    """Where the values are, or will be: NumPy's "cpu" where that is not known yet."""
+    return getattr(self.concrete(), "device", "cpu")
+
+
+def _to_device(self: Tracer, device: Any, /, *, stream: Any = None) -> Any:
+    if device != _device(self):
+        raise ValueError(
+            f"{self._trace.name}: a traced array on the device {_device(self)} cannot be moved to "
+            f"{device!r}, at {user_line()}; move the arguments before they are traced."
+        )
+    return self
+
+
+def _refuse_dlpack(name: str) -> Callable:
+    def refuse(self: Tracer, **keywords: Any) -> Any:
+        if self.constant():
+            return getattr(self.concrete(), name)(**keywords)
+        raise ConcreteValueError(
+            f"{self._trace.name}: the memory of a traced value of shape {self.shape} and dtype "
+            f"{self.dtype} was asked for by DLPack, at {user_line()}; a traced array has none, and "
+            "its derivative would be lost. Give the other library's function a rule with "
+            "functorch_like.wrap(f, vjp=...)."
+        )
+
+    return refuse
 
 
 def _represent(self: Tracer) -> str:
@@ -294,6 +319,11 @@ _ATTRIBUTES: dict[str, Any] = {
     ),
     "__index__": _index,
     "__array__": _array,
+    "__array_namespace__": array_namespace,
+    "__dlpack__": _refuse_dlpack("__dlpack__"),
+    "__dlpack_device__": _refuse_dlpack("__dlpack_device__"),
+    "device": property(_device),
+    "to_device": _to_device,
     "__repr__": _represent,
     "__str__": _represent,
     "__format__": _format,
@@ -305,10 +335,10 @@ _ATTRIBUTES: dict[str, Any] = {
     "nbytes": property(lambda self: self.size * self.dtype.itemsize),
     "T": property(lambda self: manipulation.transpose(self)),
     "mT": property(lambda self: manipulation.matrix_transpose(self)),
-    "real": property(lambda self: view_of(self, elementwise.real(self), "unknown")),
-    "imag": property(lambda self: view_of(self, elementwise.imag(self), "unknown")),
+    "real": property(lambda self: elementwise.real(self), lambda self, v: _set(self.real, v)),
+    "imag": property(lambda self: elementwise.imag(self), lambda self, v: _set(self.imag, v)),
     "at": property(lambda self: _At(self)),
-    "flat": property(lambda self: manipulation.ravel(self)),
+    "flat": property(lambda self: _flat(self), lambda self, v: _set_flat(self, v)),
     "reshape": _varargs(manipulation.reshape),
     "transpose": _varargs(manipulation.transpose),
     "astype": manipulation.astype,
@@ -325,8 +355,8 @@ _ATTRIBUTES: dict[str, Any] = {
     "trace": indexing.trace,
     "nonzero": indexing.nonzero,
     "dot": products.dot,
-    "conj": elementwise.conjugate,
-    "conjugate": elementwise.conjugate,
+    "conj": lambda self: self if self.dtype.kind != "c" else elementwise.conjugate(self),
+    "conjugate": lambda self: self if self.dtype.kind != "c" else elementwise.conjugate(self),
     "clip": lambda self, min=None, max=None, out=None: elementwise.clip(self, min, max, out),
     "round": elementwise.round_,
     "sum": reductions.sum_,
@@ -350,11 +380,27 @@ _ATTRIBUTES: dict[str, Any] = {
     "tolist": _refuse_number("tolist()", "Iterate over the array instead.", "tolist"),
     "sort": lambda self, axis=-1, **kw: _sort_in_place(self, axis),
     "fill": lambda self, value: indexing.setitem(self, Ellipsis, value),
-    "put": _unsupported("put", "x[np.unravel_index(i, x.shape)] = v"),
+    "put": lambda self, indices, values, mode="raise": np.put(self, indices, values, mode),
     "resize": _unsupported("resize", "np.resize(x, shape)"),
-    "partition": _unsupported("partition", "np.partition(x, k)"),
+    "partition": lambda self, kth, axis=-1, **kw: assign(self, np.partition(self, kth, axis)),
     "tobytes": _refuse_number("tobytes()", "Keep the array.", "tobytes"),
 }
+
+
+def _set(view: Any, value: Any) -> None:
+    indexing.setitem(view, Ellipsis, value)
+
+
+def _flat(self: Any) -> Any:
+    """All elements in order: always the array's own memory, whatever its layout."""
+    return view_of(self, reshape_primitive(self, shape=(self.size,)), "axes", (self.size,))
+
+
+def _set_flat(self: Any, value: Any) -> None:
+    """``x.flat = v``: the values in order, over and over."""
+    value = as_operand(value)
+    value = value if isinstance(value, Tracer) else np.asarray(value)
+    indexing.setitem(self, Ellipsis, np.resize(value, self.shape))
 
 
 def _sort_in_place(self: Any, axis: int) -> None:

@@ -14,7 +14,16 @@ from ..primitives.core import Tracer, dtype_of, shape_of
 from ..primitives.reduction import reduce_sum
 from .dispatch import implements, refuse_out
 from .elementwise import as_operand, conjugate
-from .manipulation import astype, moveaxis, normalize_axes, ravel, reshape, transpose
+from .indexing import writable_diagonal
+from .manipulation import (
+    astype,
+    expand_dims,
+    moveaxis,
+    normalize_axes,
+    ravel,
+    reshape,
+    transpose,
+)
 
 __all__: list[str] = []
 
@@ -101,6 +110,42 @@ def matvec(x1: Any, x2: Any) -> Any:
 def vecmat(x1: Any, x2: Any) -> Any:
     a, b = _pair(x1, x2)
     return _batched_product(conjugate(a), b, "k", "kj", "j")
+
+
+def along_axes(
+    ufunc: Any,
+    function: Any,
+    inputs: tuple,
+    axes: Any = None,
+    axis: Any = None,
+    keepdims: bool = False,
+) -> Any:
+    """A ufunc of vectors and matrices, whose own axes need not be the last.
+
+    ``axes`` has an int or a tuple for each operand and for the result; ``axis`` is one axis for
+    all, ``keepdims`` keeps it, with length one, where the result has none of its own.
+    """
+    operands = [x if isinstance(x, Tracer) else np.asarray(x) for x in map(as_operand, inputs)]
+    if keepdims and ufunc is not np.vecdot:
+        raise TypeError(
+            f"{ufunc.__name__}: keepdims is for functions whose result has no own axes."
+        )
+    if axis is not None:
+        if axes is not None or ufunc is not np.vecdot:
+            raise TypeError(f"{ufunc.__name__}: expected axes, not axis.")
+        axes = [axis] * len(operands) + ([axis] if keepdims else [])
+    count = len(operands)
+    places = [(a,) if isinstance(a, (int, np.integer)) else tuple(a) for a in axes or ()]
+    if axes is not None and len(places) not in (count, count + 1):
+        raise ValueError(f"{ufunc.__name__}: axes should be a list with {count + 1} entries.")
+    for i, place in enumerate(places[:count]):
+        operands[i] = moveaxis(operands[i], place, tuple(range(-len(place), 0)))
+    result = function(*operands)
+    if keepdims:
+        result = expand_dims(result, -1)
+    if len(places) > count and places[count]:
+        result = moveaxis(result, tuple(range(-len(places[count]), 0)), places[count])
+    return result
 
 
 @implements(np.linalg.matmul)
@@ -295,7 +340,7 @@ def _reduced_operand(labels: str, a: Any, others: str) -> tuple[str, Any]:
         while labels.count(c) > 1:
             i = labels.index(c)
             j = labels.index(c, i + 1)
-            a = np.diagonal(a, axis1=i, axis2=j)
+            a = writable_diagonal(a, i, j)
             labels = labels[:i] + labels[i + 1 : j] + labels[j + 1 :] + c
     return _sum_out(labels, a, others)
 

@@ -15,6 +15,7 @@ from .dispatch import implements, refuse_out
 from .elementwise import as_operand, conjugate, real
 from .indexing import getitem, take_along_axis
 from .manipulation import astype, broadcast_to, normalize_axes, normalize_axis, ravel, reshape
+from .operands import weights_like
 
 __all__: list[str] = []
 
@@ -67,8 +68,13 @@ def sum_(
     a, axes, restore = _prepared(a, axis, keepdims, where, 0)
     if dtype is not None:
         a = astype(a, dtype)
-    total = restore(p.reduce_sum(a, axes=axes))
+    total = _of_dtype(restore(p.reduce_sum(a, axes=axes)), dtype)
     return e.add(total, initial) if _given(initial) else total
+
+
+def _of_dtype(total: Any, dtype: Any) -> Any:
+    """A total in the type that was asked for: small integers are added up as large ones."""
+    return total if dtype is None or total.dtype == dtype else astype(total, dtype)
 
 
 @implements(np.prod)
@@ -85,7 +91,7 @@ def prod(
     a, axes, restore = _prepared(a, axis, keepdims, where, 1)
     if dtype is not None:
         a = astype(a, dtype)
-    total = restore(p.reduce_product(a, axes=axes))
+    total = _of_dtype(restore(p.reduce_product(a, axes=axes)), dtype)
     return e.multiply(total, initial) if _given(initial) else total
 
 
@@ -180,7 +186,22 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bo
 @implements(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     a1, a2 = as_operand(a1), as_operand(a2)
-    return shape_of(a1) == shape_of(a2) and all_(e.equal(a1, a2))
+    if shape_of(a1) != shape_of(a2):
+        return False
+    same = e.equal(a1, a2)
+    if equal_nan:
+        same = e.logical_or(same, e.logical_and(e.isnan(a1), e.isnan(a2)))
+    return all_(same)
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Any:
+    a1, a2 = as_operand(a1), as_operand(a2)
+    try:
+        np.broadcast_shapes(shape_of(a1), shape_of(a2))
+    except ValueError:
+        return False
+    return all_(e.equal(a1, a2))
 
 
 @implements(np.count_nonzero)
@@ -201,11 +222,13 @@ def _arg_extreme(primitive: Any, a: Any, axis: Any, keepdims: Any) -> Any:
 
 @implements(np.argmax)
 def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    refuse_out("np.argmax", out)
     return _arg_extreme(p.argmax, a, axis, keepdims)
 
 
 @implements(np.argmin)
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    refuse_out("np.argmin", out)
     return _arg_extreme(p.argmin, a, axis, keepdims)
 
 
@@ -214,8 +237,8 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) 
 
 def _count(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
     if _given(where) and where is not True:
-        mask = np.broadcast_to(where, shape_of(a)) if not isinstance(where, Tracer) else where
-        return sum_(astype(mask, dtype_of(a)), axis, keepdims=keepdims)
+        mask = broadcast_to(_array(where), shape_of(a))
+        return sum_(astype(mask, np.empty(0, dtype_of(a)).real.dtype), axis, keepdims=keepdims)
     shape = shape_of(a)
     return math.prod(shape[i] for i in normalize_axes(axis, len(shape)))
 
@@ -247,18 +270,15 @@ def average(
     a = as_operand(a)
     if weights is None:
         found = mean(a, axis, keepdims=keepdims)
-        scale: Any = np.full(shape_of(found), _count(a, axis, keepdims, True))
+        scale: Any = np.full(shape_of(found), _count(a, axis, keepdims, True), dtype_of(found))
     else:
-        weights = as_operand(weights)
-        if shape_of(weights) != shape_of(a):
-            axes = normalize_axes(axis, len(shape_of(a)))
-            weights = np.transpose(weights, np.argsort(axes))
-            weights = reshape(
-                weights, tuple(n if i in axes else 1 for i, n in enumerate(shape_of(a)))
-            )
-        full = broadcast_to(_array(weights), shape_of(a))
+        full = weights_like("np.average", weights, a, axis)
+        dtype = np.result_type(dtype_of(a), full.dtype)
+        if dtype.kind not in "fc":
+            dtype = np.dtype(np.float64)
+        full = astype(full, dtype)
         scale = sum_(full, axis, keepdims=keepdims)
-        found = e.divide(sum_(e.multiply(a, weights), axis, keepdims=keepdims), scale)
+        found = e.divide(sum_(e.multiply(a, full), axis, keepdims=keepdims), scale)
     return (found, scale) if returned else found
 
 
@@ -325,7 +345,8 @@ def _running(name: str, primitive: Any, a: Any, axis: Any, dtype: Any, out: Any)
         a, axis = ravel(a), 0
     if dtype is not None:
         a = astype(a, dtype)
-    return primitive(a, axis=normalize_axis(axis, len(shape_of(a))), reverse=False)
+    running = primitive(a, axis=normalize_axis(axis, len(shape_of(a))), reverse=False)
+    return _of_dtype(running, dtype)
 
 
 @implements(np.cumsum)
@@ -348,6 +369,8 @@ def running_extreme(primitive: Any, a: Any, axis: int) -> Any:
 def diff(
     a: Any, n: int = 1, axis: int = -1, prepend: Any = NOT_GIVEN, append: Any = NOT_GIVEN
 ) -> Any:
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
     a = as_operand(a)
     axis = normalize_axis(axis, len(shape_of(a)))
     edge = tuple(1 if i == axis else m for i, m in enumerate(shape_of(a)))
@@ -363,78 +386,3 @@ def diff(
         earlier = getitem(a, (*before, slice(None, -1)))
         a = e.not_equal(later, earlier) if dtype_of(a).kind == "b" else e.subtract(later, earlier)
     return a
-
-
-# --- NaN-aware forms: a NaN counts as absent and gets no derivative ------------------------------
-
-
-def _present(a: Any) -> Any:
-    return e.logical_not(e.isnan(a))
-
-
-@implements(np.nansum)
-def nansum(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
-) -> Any:
-    return sum_(e.select(e.isnan(a), 0.0, a), axis, dtype, out, keepdims, **kw)
-
-
-@implements(np.nanprod)
-def nanprod(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **kw: Any
-) -> Any:
-    return prod(e.select(e.isnan(a), 1.0, a), axis, dtype, out, keepdims, **kw)
-
-
-@implements(np.nanmean)
-def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
-) -> Any:
-    total = nansum(a, axis, dtype, out, keepdims)
-    return e.divide(total, astype(sum_(_present(a), axis, keepdims=keepdims), dtype_of(total)))
-
-
-@implements(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    **_: Any,
-) -> Any:
-    return var(e.select(e.isnan(a), 0.0, a), axis, dtype, out, ddof, keepdims, where=_present(a))
-
-
-@implements(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    **_: Any,
-) -> Any:
-    return e.root_of_square_sum(nanvar(a, axis, dtype, out, ddof, keepdims))
-
-
-@implements(np.nanmax)
-def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-    return max_(e.select(e.isnan(a), -math.inf, a), axis, out, keepdims, **kw)
-
-
-@implements(np.nanmin)
-def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **kw: Any) -> Any:
-    return min_(e.select(e.isnan(a), math.inf, a), axis, out, keepdims, **kw)
-
-
-@implements(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return cumsum(e.select(e.isnan(a), 0.0, a), axis, dtype, out)
-
-
-@implements(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    return cumprod(e.select(e.isnan(a), 1.0, a), axis, dtype, out)

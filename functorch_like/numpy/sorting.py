@@ -12,6 +12,7 @@ from .dispatch import implements
 from .elementwise import as_operand
 from .indexing import take_along_axis
 from .manipulation import normalize_axis, ravel
+from .operands import as_array
 
 __all__: list[str] = []
 
@@ -28,6 +29,8 @@ def argsort(
     a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     a, axis = _axis(a, axis)
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
     return p.argsort(a, axis=axis, kind="stable" if stable else kind)
 
 
@@ -40,7 +43,10 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 
 @implements(np.sort_complex)
 def sort_complex(a: Any) -> Any:
-    dtype = np.result_type(dtype_of(a), np.complex64)
+    # As NumPy has it: single precision is for complex64 and the small integers.
+    dtype = dtype_of(a)
+    if dtype.kind != "c":
+        dtype = np.dtype(np.complex64 if dtype.char in "bhBH" else np.complex128)
     return sort(a.astype(dtype))
 
 
@@ -63,7 +69,7 @@ def partition(
 
 @implements(np.lexsort)
 def lexsort(keys: Any, axis: int = -1) -> Any:
-    keys = [as_operand(k) for k in keys]
+    keys = [as_array(k) for k in keys]
     axis = normalize_axis(axis, len(shape_of(keys[0])))
     return p.lexsort(*keys, axis=axis)
 
@@ -72,12 +78,17 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     if sorter is not None:
         a = np.take(a, sorter)
-    return p.searchsorted(as_operand(a), as_operand(v), side=side)
+    a, v = as_array(a), as_array(v)
+    if a.ndim != 1:
+        raise ValueError(f"np.searchsorted: expected a sorted vector; got shape {a.shape}.")
+    if side not in ("left", "right"):
+        raise ValueError(f"search side must be 'left' or 'right' (got '{side}')")
+    return p.searchsorted(a, v, side=side)
 
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    bins = as_operand(bins)
+    x, bins = as_array(x), as_array(bins)
     side = "left" if right else "right"
     values = bins.concrete() if hasattr(bins, "concrete") else bins
     if values is not None and len(values) > 1 and values[0] > values[-1]:

@@ -1,27 +1,24 @@
-"""Order statistics, covariance, interpolation, convolution, histograms; functions that assign.
+"""Covariance, interpolation, convolution, functions of functions, grids.
 
 These are the functions that do not come out right from NumPy's own source.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConcreteValueError, user_line
-from ..primitives import elementwise as e
 from ..primitives import fft as convolution
-from ..primitives.core import Tracer, dtype_of, shape_of
-from ..primitives.indexing import scatter_add
-from ..primitives.reduction import keep_dims
+from ..primitives.core import Tracer, shape_of
 from .creation import array
-from .dispatch import implements, refuse_out
-from .elementwise import as_operand, conjugate, discretize, real
+from .dispatch import implements
+from .elementwise import as_operand, conjugate, real
 from .fallback import run_numpy_source
-from .indexing import getitem, setitem, take, take_along_axis
+from .indexing import take
 from .manipulation import (
     astype,
     broadcast_to,
@@ -34,197 +31,10 @@ from .manipulation import (
     stack,
     transpose,
 )
-from .sorting import sort
+from .operands import as_array, as_floating, is_known, known_value
 
 __all__: list[str] = []
 
-
-def _array(x: Any) -> Any:
-    x = as_operand(x)
-    return x if isinstance(x, Tracer) else np.asarray(x)
-
-
-def _floating(x: Any) -> Any:
-    """An operand as a floating array or tracer."""
-    x = _array(x)
-    return x if x.dtype.kind in "fc" else astype(x, np.float64)
-
-
-def _concrete(name: str, x: Any, why: str) -> np.ndarray:
-    value = x.concrete() if isinstance(x, Tracer) else x
-    if value is None:
-        raise ConcreteValueError(f"{name}: {why}, at {user_line()}.")
-    return np.asarray(value)
-
-
-def _known(x: Any) -> bool:
-    """Whether the value of an operand can be looked at."""
-    return not isinstance(x, Tracer) or x.concrete() is not None
-
-
-# --- order statistics --------------------------------------------------------------------------
-
-# Hyndman and Fan's continuous definitions (The American Statistician 50, 1996, table 1): the
-# q-quantile stands at n q + alpha + q (1 - alpha - beta) - 1 in the sorted sample.
-_CONTINUOUS = {
-    "linear": (1.0, 1.0),
-    "interpolated_inverted_cdf": (0.0, 1.0),
-    "hazen": (0.5, 0.5),
-    "weibull": (0.0, 0.0),
-    "median_unbiased": (1 / 3, 1 / 3),
-    "normal_unbiased": (3 / 8, 3 / 8),
-}
-
-
-def _rows(a: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
-    """``a`` with the axes made one, the last, and those axes."""
-    axes = normalize_axes(axis, a.ndim)
-    kept = [i for i in range(a.ndim) if i not in axes]
-    n = math.prod(a.shape[i] for i in axes)
-    if list(axes) == [a.ndim - 1]:
-        return a, axes
-    return reshape(transpose(a, [*kept, *axes]), [*(a.shape[i] for i in kept), n]), axes
-
-
-def _present(rows: Any) -> Any:
-    return np.sum(np.logical_not(np.isnan(rows)), axis=-1, keepdims=True)
-
-
-def _nan_if(flag: Any, x: Any) -> Any:
-    return e.select(flag, math.nan, x)
-
-
-def _median(a: Any, axis: Any, keepdims: Any, skip_nan: bool) -> Any:
-    a = _floating(a)
-    rows, axes = _rows(a, axis)
-    ordered = sort(rows)
-    n: Any = _present(rows) if skip_nan else rows.shape[-1]
-    if skip_nan:
-        low, high = (np.maximum(i, 0) for i in ((n - 1) // 2, n // 2))
-        result = (take_along_axis(ordered, low) + take_along_axis(ordered, high)) / 2.0
-        result = getitem(result, (Ellipsis, 0))
-    elif n == 0:
-        return np.median(np.empty(a.shape), axis, keepdims=keepdims)
-    else:
-        result = getitem(ordered, (Ellipsis, n // 2))
-        if n % 2 == 0:
-            result = (getitem(ordered, (Ellipsis, n // 2 - 1)) + result) / 2.0
-        result = _nan_if(e.isnan(getitem(ordered, (Ellipsis, -1))), result)
-    return keep_dims(result, a.shape, axes) if keepdims is True else result
-
-
-@implements(np.median)
-def median(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    refuse_out("np.median", out)
-    return _median(a, axis, keepdims, skip_nan=False)
-
-
-@implements(np.nanmedian)
-def nanmedian(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    refuse_out("np.nanmedian", out)
-    return _median(a, axis, keepdims, skip_nan=True)
-
-
-def _position(name: str, n: Any, q: Any, method: str) -> Any:
-    """Where in a sorted sample of ``n`` the quantiles stand, a number between 0 and n - 1."""
-    if method in _CONTINUOUS:
-        alpha, beta = _CONTINUOUS[method]
-        if method == "linear":
-            at = (n - 1) * q
-        else:
-            at = n * q + (alpha + q * (1 - alpha - beta)) - 1
-        # Outside the sample the quantile is its first or last element, with slope 0.
-        return np.clip(at, 0.0, n - 1.0)
-    if isinstance(n, int) and _known(q):
-        # The others are steps in q: NumPy's answer for the positions themselves.
-        positions: Any = np.arange(float(n))
-        return np.quantile(positions, _concrete(name, q, ""), method=method)  # type: ignore[call-overload]
-    raise TypeError(
-        f"{name}: method={method!r} is not supported for a sample or quantiles whose values are "
-        f"not known, at {user_line()}; use one of {sorted(_CONTINUOUS)}."
-    )
-
-
-def _quantile(
-    name: str, a: Any, q: Any, axis: Any, method: str, keepdims: Any, skip_nan: bool, scale: float
-) -> Any:
-    a = _floating(a)
-    if a.dtype.kind == "c":
-        raise TypeError("a must be an array of real numbers")
-    weak = type(q) in (int, float)  # a Python number does not promote float32
-    q = _floating(q)
-    if scale != 1.0:
-        q = q / scale
-    if _known(q) and not np.all((_concrete(name, q, "") >= 0) & (_concrete(name, q, "") <= 1)):
-        highest = int(scale)
-        raise ValueError(f"{name}: expected quantiles between 0 and {highest}; got others.")
-    rows, axes = _rows(a, axis)
-    ordered = sort(rows)
-    lead = rows.shape[:-1]
-    n: Any = rows.shape[-1]
-    if skip_nan:
-        n = np.maximum(astype(_present(rows), q.dtype), 1.0)
-    at = _position(name, n, ravel(q), method)
-    below = np.floor(at)
-    fraction = at - below
-    low = (
-        discretize(below, np.dtype(np.intp)) if isinstance(below, Tracer) else below.astype(np.intp)
-    )
-    last = n - 1 if isinstance(n, int) else astype(n, np.intp) - 1
-    high = np.minimum(low + 1, last)
-    if isinstance(n, int):  # one position for all rows
-        first, second = take(ordered, low, -1), take(ordered, high, -1)
-    else:
-        first, second = take_along_axis(ordered, low), take_along_axis(ordered, high)
-    # From the nearer end, as NumPy does.
-    step = second - first
-    near, rest = fraction >= 0.5, 1.0 - fraction
-    if weak:
-        fraction, rest = astype(fraction, a.dtype), astype(rest, a.dtype)
-    result = np.where(near, second - step * rest, first + step * fraction)
-    # Infinite neighbours that are equal: their difference is NaN.
-    result = np.where(np.equal(first, second), first, result)
-    if not skip_nan:
-        result = _nan_if(e.isnan(getitem(ordered, (Ellipsis, slice(-1, None)))), result)
-    result = reshape(moveaxis(result, -1, 0), (*q.shape, *lead))
-    if keepdims is True:
-        kept = tuple(1 if i in axes else m for i, m in enumerate(a.shape))
-        result = reshape(result, (*q.shape, *kept))
-    return result
-
-
-def _declare_quantile(numpy_function: Callable, skip_nan: bool, scale: float) -> None:
-    name = f"np.{numpy_function.__name__}"
-
-    def quantile(
-        a: Any,
-        q: Any,
-        axis: Any = None,
-        out: Any = None,
-        overwrite_input: bool = False,
-        method: str = "linear",
-        keepdims: Any = False,
-        *,
-        weights: Any = None,
-        **unused: Any,
-    ) -> Any:
-        refuse_out(name, out)
-        if weights is not None:
-            options = {"axis": axis, "method": method, "keepdims": keepdims, "weights": weights}
-            return run_numpy_source(numpy_function, (a, q), options)
-        return _quantile(name, a, q, axis, method, keepdims, skip_nan, scale)
-
-    implements(numpy_function)(quantile)
-
-
-_declare_quantile(np.quantile, False, 1.0)
-_declare_quantile(np.percentile, False, 100.0)
-_declare_quantile(np.nanquantile, True, 1.0)
-_declare_quantile(np.nanpercentile, True, 100.0)
 
 # --- covariance --------------------------------------------------------------------------------
 
@@ -242,7 +52,7 @@ def cov(
     dtype: Any = None,
 ) -> Any:
     def variables(v: Any) -> Any:
-        v = _floating(v)
+        v = as_floating(v)
         if v.ndim > 2:
             raise ValueError("m has more than 2 dimensions")
         if v.ndim < 2:
@@ -252,15 +62,14 @@ def cov(
     x = variables(m)
     if y is not None:
         x = concatenate([x, variables(y)], 0)
-    if dtype is not None:
-        x = astype(x, dtype)
+    x = astype(x, np.result_type(x.dtype, np.float64) if dtype is None else dtype)
     if ddof is None:
         ddof = 0 if bias else 1
     weights: Any = None
     if fweights is not None:
         weights = np.asarray(fweights, float)
     if aweights is not None:
-        aweights = _floating(aweights)
+        aweights = as_floating(aweights)
         weights = aweights if weights is None else weights * aweights
     if weights is None:
         total: Any = x.shape[1]
@@ -280,9 +89,7 @@ def cov(
 
 
 @implements(np.corrcoef)
-def corrcoef(
-    x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None, **unused: Any
-) -> Any:
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -301,8 +108,8 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Any:
     # At a knot the slope is that of the interval to its right.
-    x, xp = (astype(_array(v), np.float64) for v in (x, xp))
-    fp = _array(fp)
+    x, xp = (astype(as_array(v), np.float64) for v in (x, xp))
+    fp = as_array(fp)
     fp = astype(fp, np.complex128 if fp.dtype.kind == "c" else np.float64)
     if period is not None:
         if period == 0:
@@ -333,51 +140,84 @@ def interp(
 
 @implements(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    if not any(isinstance(v, Tracer) and v.ndim for v in varargs):  # type: ignore[attr-defined]
-        return run_numpy_source(
-            np.gradient, (f, *varargs), {"axis": axis, "edge_order": edge_order}
-        )
-    # NumPy takes equal spacings as one number, through which coordinates would get no derivative.
-    f = _floating(f)
+    f = as_floating(f)
     axes = normalize_axes(axis, f.ndim)
-    spacings = list(varargs) * (len(axes) if len(varargs) == 1 else 1)
+    if edge_order not in (1, 2):
+        raise ValueError("'edge_order' greater than 2 not supported")
+    spacings = list(varargs) if varargs else [1.0]
+    if len(spacings) == 1 and np.ndim(spacings[0]) == 0:
+        spacings *= len(axes)
     if len(spacings) != len(axes):
         raise TypeError("invalid number of arguments")
+    if any(f.shape[k] < edge_order + 1 for k in axes):
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) "
+            "elements are required."
+        )
     parts = [
-        _gradient_along(f, as_operand(h), ax, edge_order)
-        for h, ax in zip(spacings, axes, strict=True)
+        _gradient_along(f, as_operand(h), k, edge_order)
+        for h, k in zip(spacings, axes, strict=True)
     ]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def _gradient_along(f: Any, points: Any, axis: int, edge_order: int) -> Any:
+def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     """Second-order differences at the given coordinates (Fornberg, 1988)."""
-    if shape_of(points) == ():
-        return run_numpy_source(np.gradient, (f, points), {"axis": axis, "edge_order": edge_order})
+    dtype = f.dtype
     f = moveaxis(f, axis, -1)
-    h = np.diff(points)
-    before, after = h[:-1], h[1:]
-    left, middle, right = f[..., :-2], f[..., 1:-1], f[..., 2:]
-    inner = (
-        -after / (before * (before + after)) * left
-        + (after - before) / (before * after) * middle
-        + before / (after * (before + after)) * right
-    )
-    if edge_order == 1:
-        start = (f[..., 1:2] - f[..., :1]) / h[:1]
-        end = (f[..., -1:] - f[..., -2:-1]) / h[-1:]
+    if np.ndim(spacing) > 1:
+        raise ValueError("distances must be either scalars or 1d")
+    if np.ndim(spacing) == 1:
+        if spacing.shape[0] != f.shape[-1]:
+            raise ValueError(
+                "when 1d, distances must match the length of the corresponding dimension"
+            )
+        h: Any = np.diff(as_floating(spacing))
+        if not isinstance(h, Tracer) and np.all(h == h[0]):
+            h = h[0]  # as NumPy does; traced coordinates each keep their derivative
     else:
-        start = _edge_slope(f[..., :1], f[..., 1:2], f[..., 2:3], h[:1], h[1:2])
-        end = _edge_slope(f[..., -1:], f[..., -2:-1], f[..., -3:-2], -h[-1:], -h[-2:-1])
-    return moveaxis(concatenate([start, inner, end], -1), -1, axis)
+        h = spacing
+    left, middle, right = f[..., :-2], f[..., 1:-1], f[..., 2:]
+    if np.ndim(h) == 0:
+        inner = (right - left) / (2.0 * h)
+        first, second, last, before_last = h, h, h, h
+    else:
+        before, after = h[:-1], h[1:]
+        inner = (
+            -after / (before * (before + after)) * left
+            + (after - before) / (before * after) * middle
+            + before / (after * (before + after)) * right
+        )
+        first, second, last, before_last = h[:1], h[1:2], h[-1:], h[-2:-1]
+    if edge_order == 1:
+        start = (f[..., 1:2] - f[..., :1]) / first
+        end = (f[..., -1:] - f[..., -2:-1]) / last
+    else:
+        (a, b, c), (x, y, z) = _edge_weights(first, second, before_last, last)
+        start = a * f[..., :1] + b * f[..., 1:2] + c * f[..., 2:3]
+        end = x * f[..., -3:-2] + y * f[..., -2:-1] + z * f[..., -1:]
+    made = concatenate([start, inner, end], -1)
+    return moveaxis(astype(made, dtype), -1, axis)
 
 
-def _edge_slope(f0: Any, f1: Any, f2: Any, h1: Any, h2: Any) -> Any:
-    whole = h1 + h2
-    return -(h1 + whole) / (h1 * whole) * f0 + whole / (h1 * h2) * f1 - h1 / (h2 * whole) * f2
+def _edge_weights(h1: Any, h2: Any, h3: Any, h4: Any) -> tuple[tuple, tuple]:
+    """One-sided differences of second order at both ends, in NumPy's order of operations."""
+    if np.ndim(h1) == 0:
+        return (-1.5 / h1, 2.0 / h1, -0.5 / h1), (0.5 / h1, -2.0 / h1, 1.5 / h1)
+    start = (
+        -(2.0 * h1 + h2) / (h1 * (h1 + h2)),
+        (h1 + h2) / (h1 * h2),
+        -h1 / (h2 * (h1 + h2)),
+    )
+    end = (
+        h4 / (h3 * (h3 + h4)),
+        -(h4 + h3) / (h3 * h4),
+        (2.0 * h4 + h3) / (h4 * (h3 + h4)),
+    )
+    return start, end
 
 
-# --- convolution and polynomials -----------------------------------------------------------------
+# --- convolution --------------------------------------------------------------------------------
 
 
 def _full_convolution(a: Any, v: Any) -> Any:
@@ -386,7 +226,7 @@ def _full_convolution(a: Any, v: Any) -> Any:
 
 
 def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
-    a, v = (reshape(x, 1) if x.ndim == 0 else x for x in map(_array, (a, v)))
+    a, v = (reshape(x, 1) if x.ndim == 0 else x for x in map(as_array, (a, v)))
     if a.ndim != 1 or v.ndim != 1:
         raise ValueError(f"{name}: expected vectors; got shapes {a.shape} and {v.shape}.")
     if not a.size or not v.size:
@@ -424,21 +264,9 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     return _part(full, mode, max(a.size, v.size), min(a.size, v.size), v.size > a.size)
 
 
-@implements(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
-    def trimmed(c: Any) -> Any:
-        c = reshape(_array(c), -1)
-        if not _known(c):
-            return c
-        significant = np.flatnonzero(_concrete("np.polymul", c, ""))
-        return c[significant[0] :] if len(significant) else c[-1:]
-
-    return convolve(trimmed(a1), trimmed(a2))
-
-
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
-    x = _array(x)
+    x = as_array(x)
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     x = astype(x, np.promote_types(x.dtype, int))
@@ -455,84 +283,22 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    ary = ravel(_array(ary))
+    ary = ravel(as_array(ary))
     parts = [np.diff(ary)]
+
+    def end(name: str, x: Any) -> Any:
+        x = ravel(as_array(x))
+        if not np.can_cast(x.dtype, ary.dtype, casting="same_kind"):
+            raise TypeError(
+                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
+            )
+        return astype(x, ary.dtype)
+
     if to_begin is not None:
-        parts.insert(0, ravel(_array(to_begin)))
+        parts.insert(0, end("to_begin", to_begin))
     if to_end is not None:
-        parts.append(ravel(_array(to_end)))
+        parts.append(end("to_end", to_end))
     return concatenate(parts) if len(parts) > 1 else parts[0]
-
-
-# --- counting ----------------------------------------------------------------------------------
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    places = _concrete("np.bincount", x, "the length of the result depends on a value not known")
-    if weights is None:
-        return np.bincount(places, minlength=minlength)
-    length = len(np.bincount(places, minlength=minlength))
-    weights = astype(_array(weights), np.float64)
-    if weights.shape != places.shape:
-        raise ValueError("The weights and list don't have the same length.")
-    return scatter_add(weights, places, shape=(length,))
-
-
-@implements(np.histogram)
-def histogram(
-    a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> Any:
-    a = _array(a)
-    if not isinstance(bins, (int, np.integer)) or (_known(a) and _known(weights)):
-        options = {"range": range, "density": density, "weights": weights}
-        return run_numpy_source(np.histogram, (a, bins), options)
-    a = ravel(_floating(a))
-    bins = int(bins)
-    low, high = (np.min(a), np.max(a)) if range is None else range
-    equal = np.equal(low, high)
-    low, high = np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high)
-    edges = np.linspace(low, high, bins + 1)
-    place = np.searchsorted(edges, a, side="right") - 1
-    place = np.where(np.equal(a, edges[-1]), bins - 1, place)
-    # What lies outside goes to a bin that is thrown away.
-    place = np.where(np.logical_or(place < 0, place >= bins), bins, place)
-    if weights is None:
-        counts = scatter_add(np.ones(a.shape, np.int64), place, shape=(bins + 1,))[:-1]
-    else:
-        counts = scatter_add(ravel(_floating(weights)), place, shape=(bins + 1,))[:-1]
-    if density:
-        counts = counts / np.diff(edges) / np.sum(counts)
-    return counts, edges
-
-
-@implements(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    if isinstance(bins, (int, np.integer)) and not _known(a):
-        return histogram(a, bins, range)[1]
-    return run_numpy_source(np.histogram_bin_edges, (a, bins, range, weights), {})
-
-
-@implements(np.unique)
-def unique(
-    ar: Any,
-    return_index: bool = False,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    axis: Any = None,
-    *,
-    equal_nan: bool = True,
-    sorted: bool = True,
-) -> Any:
-    # Which elements are kept depends on values; the kept ones carry their derivatives.
-    value = _concrete("np.unique", ar, "the length of the result depends on values not known")
-    _, index, *rest = np.unique(  # type: ignore[call-overload]
-        value, True, return_inverse, return_counts, axis, equal_nan=equal_nan
-    )
-    kept = take(ar, index, axis)
-    if return_index:
-        rest.insert(0, index)
-    return (kept, *rest) if rest else kept
 
 
 # --- functions applied ---------------------------------------------------------------------------
@@ -540,7 +306,7 @@ def unique(
 
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    arr = _array(arr)
+    arr = as_array(arr)
     axis = normalize_axis(axis, arr.ndim)
     rows = moveaxis(arr, axis, -1)
     lead = rows.shape[:-1]
@@ -557,40 +323,64 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    x = _array(x)
-    if isinstance(condlist, (bool, np.bool_)) or (
-        isinstance(condlist, (list, np.ndarray, Tracer))
-        and len(condlist)  # type: ignore[arg-type]
-        and not isinstance(condlist[0], (list, np.ndarray, Tracer))  # type: ignore[index]
-        and x.ndim != 0
-    ):
-        condlist = [condlist]
-    conditions = [_array(c) for c in condlist]
-    if all(map(_known, conditions)):
-        plain = [_concrete("np.piecewise", c, "") for c in conditions]
-        return run_numpy_source(np.piecewise, (x, plain, funclist, *args), kw)
-    # The conditions differ over a batch: evaluate every piece everywhere and pick.
-    pieces = [f(x, *args, **kw) if callable(f) else f for f in funclist]
-    result: Any = np.zeros(x.shape, x.dtype)
-    if len(pieces) == len(conditions) + 1:
-        result = pieces.pop()
+    x = as_array(x)
+    if isinstance(condlist, (np.ndarray, Tracer)):
+        alone = condlist.ndim == 0 or (condlist.ndim == 1 and x.ndim != 0)
+    else:
+        first = condlist if isinstance(condlist, (bool, np.bool_)) else condlist[0]
+        single = isinstance(first, (bool, int, np.bool_)) or shape_of(as_array(first)) == ()
+        alone = first is condlist or (single and x.ndim != 0)
+    conditions = [as_array(c) for c in ([condlist] if alone else condlist)]
+    conditions = [c if c.dtype.kind == "b" else np.not_equal(c, 0) for c in conditions]
+    pieces = list(funclist)
+    count = len(conditions)
+    if len(pieces) == count + 1:
+        rest = np.logical_not(functools.reduce(np.logical_or, conditions))
+        conditions.append(rest)
+    elif len(pieces) != count:
+        raise ValueError(
+            f"with {count} condition(s), either {count} or {count + 1} functions are expected"
+        )
+    result: Any = np.zeros_like(x)
     for condition, piece in zip(conditions, pieces, strict=True):  # the last that holds counts
-        result = np.where(condition, piece, result)
-    return astype(result, x.dtype)
+        if not callable(piece):
+            result = np.where(condition, astype(as_array(piece), x.dtype), result)
+        elif is_known(condition) and x.ndim:
+            # As NumPy does: a piece sees the elements it is for, and no others.
+            where = np.nonzero(known_value("np.piecewise", condition))
+            if where[0].size:
+                result = result.copy()
+                result[where] = piece(x[where], *args, **kw)
+        elif not is_known(condition) or known_value("", condition):
+            # The conditions differ over a batch: evaluate every piece everywhere and pick.
+            value = as_array(piece(x, *args, **kw))
+            result = np.where(condition, astype(value, x.dtype), result)
+    return result
+
+
+@implements(np.kaiser)
+def kaiser(M: Any, beta: Any) -> Any:  # noqa: N803  (NumPy's name)
+    """The Kaiser window of ``M`` points, i0(beta sqrt(1 - t^2)) / i0(beta) for t in [-1, 1]."""
+    if M < 1:
+        return np.zeros(0)
+    if M == 1:
+        return np.ones(1)
+    t = np.arange(M) / ((M - 1) / 2.0) - 1.0
+    return i0(beta * np.sqrt(np.maximum(1.0 - t * t, 0.0))) / i0(beta)
 
 
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
     from ..primitives import special  # imports scipy.special
 
-    return special.sinc(_floating(x))
+    return special.sinc(as_floating(x))
 
 
 @implements(np.i0)
 def i0(x: Any) -> Any:
     from ..primitives import special
 
-    return special.numpy_i0(_floating(x))
+    return special.numpy_i0(as_floating(x))
 
 
 # --- making arrays -------------------------------------------------------------------------------
@@ -600,9 +390,9 @@ def i0(x: Any) -> Any:
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
-    if _known(start) and _known(stop):
+    if is_known(start) and is_known(stop):
         return run_numpy_source(np.geomspace, (start, stop, num, endpoint, dtype, axis), {})
-    start, stop = (_floating(v) for v in (start, stop))
+    start, stop = (as_floating(v) for v in (start, stop))
     ratio = np.log(stop / start)
     start = start + 0.0 * ratio
     steps = np.linspace(0.0 * ratio, ratio, num, endpoint)
@@ -620,7 +410,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         places[:2] = [1, 0]
     spread = [
         reshape(x, [-1 if k == place else 1 for k in range(ndim)])
-        for x, place in zip(map(_array, xi), places, strict=True)
+        for x, place in zip(map(as_array, xi), places, strict=True)
     ]
     if sparse:
         return tuple(spread)
@@ -630,7 +420,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
-    arr, values = _array(arr), _array(values)
+    arr, values = as_array(arr), as_array(values)
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalize_axis(axis, arr.ndim)
@@ -650,56 +440,3 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     # Insert numbers of the new elements among those of the old ones, and pick by number.
     order = np.insert(np.arange(n), obj, n + np.arange(count))
     return take(concatenate([arr, broadcast_to(values, shape)], axis), order, axis)
-
-
-# --- functions that assign -----------------------------------------------------------------------
-
-
-def _target(name: str, x: Any) -> Any:
-    """The array to be assigned to, which must be traced."""
-    refuse_out(name, None if isinstance(x, Tracer) else x)
-    return x
-
-
-@implements(np.copyto)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    dst, src = _target("np.copyto", dst), as_operand(src)
-    weak = type(src) in (bool, int, float)  # NumPy lets Python numbers in
-    if not weak and not np.can_cast(dtype_of(src), dst.dtype, casting):  # type: ignore[arg-type]
-        raise TypeError(
-            f"Cannot cast array data from {dtype_of(src)} to {dst.dtype} according to the rule "
-            f"'{casting}'"
-        )
-    setitem(dst, Ellipsis, src if where is True else np.where(where, src, dst))
-
-
-@implements(np.putmask)
-def putmask(a: Any, mask: Any, values: Any) -> None:
-    a = _target("np.putmask", a)
-    setitem(a, Ellipsis, np.where(mask, np.resize(_array(values), a.shape), a))
-
-
-@implements(np.place)
-def place(arr: Any, mask: Any, vals: Any) -> None:
-    arr = _target("np.place", arr)
-    where = np.nonzero(_concrete("np.place", mask, "the mask depends on values not known"))
-    setitem(arr, where, np.resize(_array(vals), where[0].shape))
-
-
-@implements(np.put)
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    a = _target("np.put", a)
-    flat = ravel(_array(ind))
-    where = np.unravel_index(np.arange(a.size).take(flat, mode=mode), a.shape)  # type: ignore[call-overload]
-    setitem(a, where, np.resize(_array(v), flat.shape))
-
-
-@implements(np.fill_diagonal)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    a = _target("np.fill_diagonal", a)
-    if a.ndim < 2:
-        raise ValueError("array must be at least 2-d")
-    marked = np.zeros(a.shape, bool)
-    np.fill_diagonal(marked, True, wrap)
-    where: Sequence = np.nonzero(marked)
-    setitem(a, tuple(where), np.resize(_array(val), where[0].shape))

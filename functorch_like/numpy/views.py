@@ -22,8 +22,9 @@ __all__ = ["assign", "is_view_at", "view_of"]
 class View:
     """How a view was taken.
 
-    ``kind`` is slice, reshape, axes (a reshape that only adds or drops axes of length one, which
-    NumPy never copies for), transpose, or unknown.
+    ``kind`` is slice, reshape, axes (a reshape for which NumPy never copies: one that only adds or
+    drops axes of length one), transpose, function (``argument`` is how to read the view from its
+    base, and how to write it there, or None where NumPy's view is read-only), or unknown.
     """
 
     __slots__ = ("argument", "base", "contiguous", "kind")
@@ -36,6 +37,8 @@ class View:
 
     def read(self) -> Any:
         """The view's value, from the base's."""
+        if self.kind == "function":
+            return self.argument[0](self.base)
         if self.kind == "slice":
             return p.slice_at(self.base, index=self.argument)
         if self.kind in ("reshape", "axes"):
@@ -44,6 +47,8 @@ class View:
 
     def write(self, value: Any) -> Any:
         """The base's value, from the view's."""
+        if self.kind == "function":
+            return self.argument[1](self.base, value)
         if self.kind == "slice":
             return p.update_slice(self.base, value, index=self.argument)
         if self.kind in ("reshape", "axes"):
@@ -67,6 +72,8 @@ def view_of(base: Any, view: Any, kind: str, argument: Any = None) -> Any:
         contiguous = contiguous and len(base.shape) < 2
     elif kind == "slice":
         contiguous = contiguous and _leading(argument)
+    elif kind == "function":
+        contiguous = False
     view._view = View(base, kind, argument, contiguous)
     try:
         views = base._views
@@ -107,6 +114,8 @@ def assign(x: Any, value: Any) -> None:
     while node is not None:
         if node.kind == "unknown":
             _refuse(x)
+        if node.kind == "function" and node.argument[1] is None:
+            raise ValueError("assignment destination is read-only")
         path.append(node.base)
         node = _view(node.base)
     _check(path[-1], path)

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_SUBMODULES = ("integrate", "interpolate", "linalg", "ndimage", "signal", "special", "stats")
+_SUBMODULES = ("fft", "integrate", "interpolate", "linalg", "ndimage", "signal", "special", "stats")
 
 
 def __getattr__(name: str) -> Any:

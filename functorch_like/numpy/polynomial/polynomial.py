@@ -1,0 +1,5 @@
+"""``numpy.polynomial.polynomial`` for traced arrays: the same names, signatures and values."""
+
+from .source import public
+
+globals().update(public("polynomial"))

@@ -1,0 +1,84 @@
+"""Integrals against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.integrate
+
+import functorch_like as ft
+from functorch_like.scipy import integrate
+
+
+@pytest.mark.parametrize(
+    ("f", "slope", "curvature"),
+    [
+        # int_0^inf exp(-k x) dx = 1 / k
+        (lambda k: integrate.quad(lambda x: np.exp(-k * x), 0, np.inf)[0],
+         lambda k: -1 / k**2, lambda k: 2 / k**3),
+        # int exp(-k x^2) dx = sqrt(pi / k)
+        (lambda k: integrate.quad(lambda x: np.exp(-k * x * x), -np.inf, np.inf)[0],
+         lambda k: -math.sqrt(math.pi) / 2 * k**-1.5,
+         lambda k: 0.75 * math.sqrt(math.pi) * k**-2.5),
+        # int_0^1 x^(k - 1) dx = 1 / k, singular at 0
+        (lambda k: integrate.quad(lambda x: x ** (k - 1), 0, 1)[0],
+         lambda k: -1 / k**2, lambda k: 2 / k**3),
+        # the limits: int_{-k}^{k^2} x dx
+        (lambda k: integrate.quad(lambda x: x, -k, k * k)[0],
+         lambda k: 2 * k**3 - k, lambda k: 6 * k * k - 1),
+        # int_{-inf}^k exp(x) dx
+        (lambda k: integrate.quad(np.exp, -np.inf, k)[0], math.exp, math.exp),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("k", [0.6, 1.7])
+def test_closed_forms(f, slope, curvature, k: float) -> None:
+    if f(k) is None:
+        pytest.fail("no value")
+    np.testing.assert_allclose(ft.grad(f)(k), slope(k), rtol=1e-7)
+    np.testing.assert_allclose(ft.jvp(f, (k,), (1.0,))[1], slope(k), rtol=1e-7)
+    np.testing.assert_allclose(ft.grad(ft.grad(f))(k), curvature(k), rtol=1e-5)
+
+
+def test_value_is_scipys_to_the_bit() -> None:
+    value, _ = ft.jvp(lambda k: integrate.quad(lambda x: np.sqrt(x) * k, 0, 1)[0], (2.0,), (1.0,))
+    assert value == scipy.integrate.quad(lambda x: np.sqrt(x) * 2.0, 0, 1)[0]
+    assert integrate.quad(math.sin, 0, 1) == scipy.integrate.quad(math.sin, 0, 1)
+    got = ft.jvp(lambda k: k * integrate.quad(math.sin, 0, 1)[0], (1.0,), (1.0,))[1]
+    assert got == scipy.integrate.quad(math.sin, 0, 1)[0]
+
+
+def test_kronrod_rule() -> None:
+    x, w = map(np.array, integrate._kronrod())
+    # Exact to degree 3 n + 1 = 31.
+    for degree in range(0, 32, 2):
+        np.testing.assert_allclose(np.sum(w * x**degree), 2 / (degree + 1), rtol=1e-13)
+    # QUADPACK's largest node and its weight (Piessens and others, 1983).
+    np.testing.assert_allclose(x[-1], 0.995657163025808080735527280689003, rtol=1e-14)
+    np.testing.assert_allclose(w[-1], 0.011694638867371874278064396062192, rtol=1e-11)
+
+
+def test_several_dimensions() -> None:
+    # int_0^k int_0^1 x y^2 dy dx = k^2 / 6
+    f = lambda k: integrate.dblquad(lambda y, x: x * y * y, 0, k, 0, 1)[0]
+    np.testing.assert_allclose(ft.grad(f)(1.5), 0.5, rtol=1e-10)
+
+
+def test_refusals() -> None:
+    quad = integrate.quad
+    with pytest.raises(TypeError, match=r"quad: expected values that are known.*fixed_quad"):
+        ft.vmap(lambda k: quad(lambda x: x * k, 0, 1)[0])(np.ones(2))
+    with pytest.raises(TypeError, match=r"quad: expected values that are known"):
+        ft.jit(lambda k: quad(lambda x: x * k, 0, 1)[0])(1.0)
+    with pytest.raises(TypeError, match="no weight"):
+        ft.grad(lambda k: quad(lambda x: x * k, 0, 1, weight="cos", wvar=2.0)[0])(1.0)
+    with pytest.raises(TypeError, match="solve_ivp: its steps are chosen"):
+        ft.grad(lambda k: integrate.solve_ivp(lambda t, y: -y, (0, 1), k[None]).y[0, -1])(1.0)
+
+
+def test_samples_compiled() -> None:
+    y, x = np.random.default_rng(0).normal(size=(3, 6)), np.linspace(0, 1, 6) ** 2
+    for name in ("trapezoid", "simpson", "cumulative_simpson"):
+        f = lambda v, n=name: np.sum(getattr(integrate, n)(v, x=x) ** 2)
+        np.testing.assert_allclose(ft.jit(ft.grad(f))(y), ft.grad(f)(y), atol=1e-12)
