@@ -4,8 +4,8 @@
 ``autograd.numpy``/``autograd.scipy`` and ``jax.numpy``/``jax.scipy`` as their users would write it
 (their function in place of NumPy's), in forward and reverse mode and, for JAX, under vmap and jit,
 and compares with the differences of the plain function. A name counts in a column if all of its
-calls do, or with ``--first`` the first and simplest of them. ``-v`` prints what becomes of each name; ``--lacking`` the names that a peer has and we
-have not. JAX runs in double precision.
+calls do, or with ``--first`` the first and simplest of them. ``-v`` prints what becomes of each
+name; ``--lacking`` the names that a peer has and we have not. JAX runs in double precision.
 """
 
 from __future__ import annotations
@@ -49,14 +49,18 @@ class Peer:
         return found
 
     def run(self, mode: str, g: Callable, xs: list, vs: list, us: list | None) -> list:
+        """Results of ``g`` at ``xs``: its value, tangents along ``vs``, cotangents of ``us``."""
         raise NotImplementedError
 
 
 class Autograd(Peer):
+    """HIPS autograd."""
+
     name = "autograd"
     modes = ("value", "forward", "reverse")
 
     def run(self, mode: str, g: Callable, xs: list, vs: list, us: list | None) -> list:
+        """See ``Peer.run``."""
         import autograd
         import autograd.builtins
 
@@ -73,10 +77,13 @@ class Autograd(Peer):
 
 
 class Jax(Peer):
+    """JAX."""
+
     name = "jax"
     modes = MODES
 
     def run(self, mode: str, g: Callable, xs: list, vs: list, us: list | None) -> list:
+        """See ``Peer.run``."""
         import jax
 
         arrays = [jax.numpy.asarray(x) for x in xs]
@@ -132,6 +139,7 @@ def judged(peer: Peer, case: Case, f: Callable, plain: Callable) -> dict[str, st
 
 
 def kind(x: Any) -> str:
+    """One letter for the kind of dtype."""
     return np.dtype(getattr(x, "dtype", None) or np.asarray(x).dtype).kind
 
 

@@ -3,12 +3,13 @@
 import importlib
 from typing import Any
 
-from . import errors, testing, tree
+from . import debug, errors, testing, tree
 from . import numpy as numpy  # connects NumPy's functions to traced arrays
 from .batching import vmap
 from .checkpointing import checkpoint
-from .control_flow import cond, fori_loop, map, scan, switch, while_loop
+from .control_flow import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from .custom_rules import custom_gradient, custom_jvp, custom_vjp, stop_gradient
+from .debug import debug_nans
 from .forward import jvp
 from .graph import eval_shape, make_graph
 from .jacobians import hessian, hvp, jacfwd, jacobian, jacrev
@@ -22,11 +23,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ShapedArray",
+    "associative_scan",
     "checkpoint",
     "cond",
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "debug",
+    "debug_nans",
     "disable_jit",
     "errors",
     "eval_shape",

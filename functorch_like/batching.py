@@ -163,6 +163,11 @@ class BatchTrace(Trace):
         return broadcast_to(x, shape=(self.size, *x.shape))
 
 
+def _assignable(x: Any) -> bool:
+    """Whether a shared argument is an array, to which values of the batch may be assigned."""
+    return type(x) is np.ndarray or (isinstance(x, Tracer) and bool(x.shape))
+
+
 def _fits(x: Any, value: np.ndarray) -> bool:
     """Whether a constant broadcasts against a batch without changing its shape."""
     kind = type(x)
@@ -361,7 +366,7 @@ def _run(
 ) -> tuple[list, Any]:
     trace = BatchTrace(state.trace, ("vmap", f), size, axis_name)
     traced = [
-        trace.wrap(x) if m else trace.constant(x) if type(x) is np.ndarray else x
+        trace.wrap(x) if m else trace.constant(x) if _assignable(x) else x
         for x, m in zip(values, mapped, strict=True)
     ]
     args, kwargs = tree.unflatten(in_tree, traced)

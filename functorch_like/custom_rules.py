@@ -38,6 +38,7 @@ from .primitives.core import (
     LinearTrace,
     LinearTracer,
     Tracer,
+    beside,
     shape_of,
     state,
     under,
@@ -187,7 +188,7 @@ class _CustomVjp(FunctionPrimitive):
             backward, record, _ = stage_function(
                 inner,
                 lambda *cts: [
-                    np.zeros(shape_of(x), x.dtype) if part is None else part
+                    beside(x, np.zeros(shape_of(x), x.dtype)) if part is None else part
                     for part, x in zip(
                         params["backward_function"](residuals, list(cts)), xs, strict=True
                     )
@@ -481,7 +482,7 @@ class _CustomJvp(FunctionPrimitive):
     def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         linear = LinearTrace(state.trace, trace.tape, trace.label)
         tangents = [
-            np.zeros(x.shape, x.dtype)
+            beside(x, np.zeros(x.shape, x.dtype))
             if slot is None
             else LinearTracer(linear, x.shape, x.dtype, slot)
             for x, slot in zip(primals, slots, strict=True)
@@ -504,7 +505,7 @@ class _CustomJvp(FunctionPrimitive):
 
     def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         full = [
-            np.zeros(x.shape, x.dtype) if t is None else t
+            beside(x, np.zeros(x.shape, x.dtype)) if t is None else t
             for x, t in zip(primals, tangents, strict=True)
         ]
         outs, pushed = params["rule"]([self.guard(x) for x in primals], full)
@@ -625,7 +626,7 @@ class custom_jvp(_Ruled):  # noqa: N801  (JAX's name)
                     part = one(t, out, *full)
                     total = part if total is None else tree.map(np.add, total, part)
             if total is None:
-                total = tree.map(lambda x: np.zeros(shape_of(x), x.dtype), out)
+                total = tree.map(lambda x: beside(x, np.zeros(shape_of(x), x.dtype)), out)
             return out, total
 
         self.rule = rule

@@ -58,8 +58,15 @@ class DeviceError(TypeError):
     """Arrays of two devices met, or a device lacks what was asked of it."""
 
 
+# NumPy's own arrays are never refused by all: the ndarray of NumPy's first message is CuPy's.
 _NO_DEVICE_KERNEL = re.compile(
-    r"returned NotImplemented.*cupy|no implementation found for .*cupy|CuPy has no", re.DOTALL
+    r"all returned NotImplemented.*'ndarray'(, '\w+')*$|no implementation found for .*cupy"
+    r"|CuPy has no",
+    re.DOTALL,
+)
+_DEVICES_MEET = re.compile(
+    r"Unsupported type <class 'numpy\.ndarray'>|got numpy\.ndarray\)"
+    r"|Only cupy arrays can be|Implicit conversion to a NumPy array"
 )
 
 
@@ -110,7 +117,7 @@ def _about_devices(error: BaseException) -> BaseException:
     if type(error) is not TypeError:
         return error
     message = str(error)
-    mixed = "Unsupported type <class 'numpy.ndarray'>" in message
+    mixed = _DEVICES_MEET.search(message)
     lacking = _NO_DEVICE_KERNEL.search(message)
     if not mixed and not lacking:
         return error
@@ -118,7 +125,8 @@ def _about_devices(error: BaseException) -> BaseException:
     traceback = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if not internal(code.co_filename):
+        module = traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+        if not internal(code.co_filename) and module not in ("cupy", "cupyx"):
             line = f"{code.co_filename}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     if mixed:

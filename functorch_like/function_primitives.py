@@ -25,6 +25,7 @@ from .primitives.core import (
     Trace,
     Tracer,
     aval_of,
+    beside,
     escaped_message,
     state,
     under,
@@ -202,6 +203,8 @@ class CaptureTrace(Trace):
         return self.parent.process(primitive, values, params)
 
     def value(self, x: Any) -> Any:
+        if isinstance(self.target, RerunTrace):
+            x = self.target.value(x)
         if type(x) is ReverseTracer and x._trace is self.target:
             if x.slot is not None:
                 self.captured[x.slot] = x
@@ -226,7 +229,7 @@ def transpose_linear(
         if out.dtype.kind in "fc":
             cts.append(trace.new(out.shape, out.dtype, None))
         else:
-            cts.append(np.zeros(out.shape, out.dtype))
+            cts.append(beside(out, np.zeros(out.shape, out.dtype)))
     with under(trace):
         parts = pull(cts)
     seeds = [
@@ -257,7 +260,7 @@ def link(
 
     def block_pull(cts: list) -> list:
         full = [
-            np.zeros(x.shape, x.dtype) if ct is None else ct
+            beside(x, np.zeros(x.shape, x.dtype)) if ct is None else ct
             for ct, (x, _) in zip(cts, stripped, strict=True)
         ]
         capture = CaptureTrace(state.trace, trace)
@@ -309,6 +312,8 @@ class RerunTrace(ReverseTrace):
         return lambda *args: tree.map(self.value, function(*args))
 
     def value(self, x: Any) -> Any:
+        if isinstance(self.target, RerunTrace):  # a checkpoint within one that runs again
+            x = self.target.value(x)
         if type(x) is ReverseTracer and x._trace is self.target:
             return (
                 x.primal if x.slot is None else ReverseTracer(self, x.primal, self.captured[x.slot])

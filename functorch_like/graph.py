@@ -29,6 +29,7 @@ from .primitives.core import (
     escaped_message,
     state,
     under,
+    watch,
 )
 
 __all__ = ["Equation", "Graph", "Var", "eval_shape", "make_graph"]
@@ -142,6 +143,8 @@ class Graph:
         values = self.constant_values if constants is None else constants
         held: dict[Var, Any] = dict(zip(self.inputs, leaves, strict=True))
         held.update(zip(self.constants, values, strict=True))
+        if watch.evaluate is not None:
+            return watch.evaluate(self, held)
 
         def read(x: Var | Literal) -> Any:
             return x.value if isinstance(x, Literal) else held[x]
@@ -361,7 +364,7 @@ class StagingTrace(Trace):
     def append(self, primitive: Primitive, inputs: list, params: dict, made: Any) -> Any:
         several = primitive.multiple_results
         outputs = [Var(a) for a in (made if several else (made,))]
-        line = user_line() if keep_lines else None
+        line = (watch.line or user_line)() if keep_lines else None
         self.equations.append(Equation(primitive, inputs, params, outputs, line))
         tracers = tuple(StagingTracer(self, v) for v in outputs)
         return tracers if several else tracers[0]

@@ -19,13 +19,18 @@ from .forward import ForwardTrace, ForwardTracer
 from .graph import Equation, Graph, Literal, StagingTrace, Var
 from .primitives.core import (
     EVAL,
+    LOST,
     Elementwise,
+    EscapedTracerError,
     LinearTrace,
     LinearTracer,
     Nondifferentiable,
     Primitive,
     ShapedArray,
+    Trace,
+    Tracer,
     aval_of,
+    escaped_message,
     is_zero,
     state,
     under,
@@ -40,12 +45,15 @@ __all__ = [
     "check_linear",
     "close",
     "derived",
+    "effectful",
+    "has_effects",
     "jvp_graph",
     "prune",
     "reached",
     "scatter",
     "stage_closed",
     "vjp_graph",
+    "without_effects",
 ]
 
 Flags = Sequence[bool]
@@ -64,11 +72,17 @@ class BodyTrace(StagingTrace):
     Whichever tracers it captures, the current trace judges them when it gets them as operands.
     """
 
-    __slots__ = ()
+    __slots__ = ("region",)
+
+    def __init__(self, parent: Trace, label: tuple[str, Any]) -> None:
+        super().__init__(parent, label)
+        self.region: Any = None  # what takes note of assignments to arrays of outer traces
 
     def capture(self, value: Any) -> Var:
         var = self.held.get(id(value))
         if var is None:
+            if isinstance(value, Tracer) and value._trace is LOST:
+                raise EscapedTracerError(escaped_message(value))
             var = self.held[id(value)] = Var(aval_of(value))
             self.constants.append(var)
             self.captured.append(value)
@@ -123,10 +137,54 @@ def prune(graph: Graph) -> Graph:
     needed = {x for x in graph.outputs if isinstance(x, Var)}
     kept = []
     for equation in reversed(graph.equations):
-        if not needed.isdisjoint(equation.outputs):
+        if not needed.isdisjoint(equation.outputs) or effectful(equation):
             needed.update(x for x in equation.inputs if isinstance(x, Var))
             kept.append(equation)
     return Graph(graph.inputs, graph.constants, graph.constant_values, kept[::-1], graph.outputs)
+
+
+def effectful(equation: Equation) -> bool:
+    """Whether an equation, or one in the graphs among its params, has an effect."""
+    if equation.primitive.effect:
+        return True
+    for value in equation.params.values():
+        for graph in value if type(value) is tuple else (value,):
+            if type(graph) is Graph and has_effects(graph):
+                return True
+    return False
+
+
+def has_effects(graph: Graph) -> bool:
+    """Whether one of the equations of a graph has an effect."""
+    return derived(graph, "effects", lambda: any(map(effectful, graph.equations)))
+
+
+def without_effects(value: Any) -> Any:
+    """A graph, or those among a primitive's params, for values that are computed once more.
+
+    A reverse sweep runs again what it needs of the way forward; callbacks have been run by then.
+    """
+    if type(value) is tuple:
+        return tuple(map(without_effects, value))
+    if type(value) is dict:
+        # What a custom rule does to cotangents is done on the way back only.
+        return {k: v if k == "backward" else without_effects(v) for k, v in value.items()}
+    if type(value) is not Graph or not has_effects(value):
+        return value
+
+    def make() -> Graph:
+        equations = [
+            Equation(e.primitive, e.inputs, without_effects(e.params), e.outputs, e.line)
+            if effectful(e)
+            else e
+            for e in value.equations
+            if not e.primitive.effect
+        ]
+        return prune(
+            Graph(value.inputs, value.constants, value.constant_values, equations, value.outputs)
+        )
+
+    return derived(value, "without effects", make)
 
 
 def derived(graph: Graph, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -227,6 +285,7 @@ def vjp_graph(graph: Graph, wanted: Flags, cotangents: Flags) -> Closed:
         Takes ``(*constants, *inputs, *cotangents of outputs)`` and returns the cotangents of
         the wanted inputs.
     """
+    graph = without_effects(graph)
 
     def make() -> Closed:
         staging = StagingTrace(EVAL, ("vjp", graph))

@@ -15,7 +15,7 @@ from .batching import vmap
 from .errors import boundary, name_of
 from .forward import push
 from .graph import StagingTrace
-from .primitives.core import shape_of, state
+from .primitives.core import beside, shape_of, state
 from .primitives.structural import reshape, size_of, slice_at
 from .reverse import Recording, grad, pull_back, push_forward, record
 
@@ -230,7 +230,7 @@ def _rows(
         ]
         found = pull_back(made.tape, seeds, made.in_slots)
         return [
-            np.zeros(shape_of(x), x.dtype) if ct is None else ct
+            beside(x, np.zeros(shape_of(x), x.dtype)) if ct is None else ct
             for ct, x in zip(found, made.inputs, strict=True)
         ]
 
@@ -258,7 +258,7 @@ def _columns(made: Recording, argnums: Any, has_aux: bool, chunk_size: int | Non
         found = iter(push_forward(made.tape, seeds, wanted))
         pushed = [None if slot is None else next(found) for slot in made.out_slots]
         return [
-            np.zeros(shape_of(y), y.dtype) if t is None else t
+            beside(y, np.zeros(shape_of(y), y.dtype)) if t is None else t
             for t, y in zip(pushed, made.outputs, strict=True)
         ]
 

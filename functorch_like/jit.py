@@ -32,6 +32,7 @@ from .graph_transforms import (
     reached,
     scatter,
     vjp_graph,
+    without_effects,
 )
 from .kernels.call import FAILED
 from .primitives.core import (
@@ -42,6 +43,7 @@ from .primitives.core import (
     aval_of,
     state,
     under,
+    watch,
 )
 
 __all__ = ["disable_jit", "jit", "log_compiles"]
@@ -146,7 +148,8 @@ class JitCall(Primitive):
             return list(self(*constants, *primals, *full, graph=pulled))
 
         def push(ts: list) -> list:
-            return chosen(dependent, self.jvp(primals, scatter(given, ts), params)[1])
+            again = without_effects(params)
+            return chosen(dependent, self.jvp(primals, scatter(given, ts), again)[1])
 
         return record_block(trace, answers, dependent, slots, pull, push)
 
@@ -375,7 +378,9 @@ class Jitted:
         leaves, in_tree = tree.flatten((args, kwargs) if kwargs else args)
         weak = tuple(type(x) if type(x) in WEAK else None for x in leaves)
         leaves = [x if type(x) is np.ndarray else self._leaf(x) for x in leaves]
-        key = (in_tree, static, bool(kwargs), weak, *[(x.shape, x.dtype) for x in leaves])
+        # Programs that debug_nans evaluates know their lines.
+        how = (bool(kwargs), watch.evaluate is not None)
+        key = (in_tree, static, how, weak, *[(x.shape, x.dtype) for x in leaves])
         program = self._programs.get(key)
         if program is None:
             leaves = [x if isinstance(x, (Tracer, ShapedArray)) else self._plain(x) for x in leaves]

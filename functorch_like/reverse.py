@@ -32,11 +32,13 @@ from .primitives.core import (
     Trace,
     Tracer,
     align,
+    beside,
     dtype_of,
     escaped_message,
     shape_of,
     state,
     under,
+    watch,
 )
 from .primitives.elementwise import add
 from .primitives.structural import convert
@@ -71,7 +73,7 @@ class ReverseTrace(Trace):
     def __init__(self, parent: Trace, label: tuple[str, Any]) -> None:
         self.parent = parent
         self.label = label
-        self.tape: list = []
+        self.tape: list = [] if watch.evaluate is None else watch.tape()
         self.locked: list[np.ndarray] = []
 
     def new(self, answer: Any, entry: Any) -> ReverseTracer:

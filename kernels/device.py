@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["by_device", "is_gpu"]
+import numpy as np
+
+__all__ = ["by_device", "cpu_only", "is_gpu"]
 
 
 def is_gpu(x: Any) -> bool:
     """Whether ``x`` is a CuPy array."""
-    return type(x).__module__.partition(".")[0] == "cupy"
+    kind = type(x)
+    return kind is not np.ndarray and kind.__module__.partition(".")[0] == "cupy"
 
 
 def by_device(cpu: Callable, gpu: Callable) -> Callable:
@@ -20,3 +24,16 @@ def by_device(cpu: Callable, gpu: Callable) -> Callable:
         return (gpu if is_gpu(x) else cpu)(x, *args, **params)
 
     return kernel
+
+
+def cpu_only(name: str, kernel: Callable) -> Callable:
+    """A kernel that exists on the CPU alone: CuPy's arrays are refused, never moved in silence."""
+
+    @functools.wraps(kernel)
+    def checked(*operands: Any, **params: Any) -> Any:
+        for x in operands:
+            if is_gpu(x):
+                raise TypeError(f"CuPy has no kernel for {name}")
+        return kernel(*operands, **params)
+
+    return checked

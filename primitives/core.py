@@ -172,6 +172,14 @@ def current_trace() -> Trace:
     return state.trace
 
 
+class _Watch(threading.local):
+    """What ``debug_nans`` puts in place while it is on, in this thread."""
+
+    evaluate: Any = None  # evaluates the equations of graphs
+    tape: Any = None  # makes the tapes of reverse mode
+    line: Any = None  # tells the line that operations belong to
+
+
 class under:  # noqa: N801  (reads as a statement: ``with under(trace):``)
     """Context manager that makes ``trace`` the current one."""
 
@@ -197,13 +205,14 @@ class Tracer:
     ``dtype``.
     """
 
-    # ``_view`` and ``_views`` exist only on tracers that are views or have some: see
-    # functorch_like.numpy.views.
-    __slots__ = ("__weakref__", "_trace", "_view", "_views")
+    # ``_view``, ``_views`` and ``_shares`` exist only on tracers that are views, have some, or may
+    # be one array with others: see functorch_like.numpy.views.
+    __slots__ = ("__weakref__", "_shares", "_trace", "_view", "_views")
 
     _trace: Trace
     _view: Any
     _views: list
+    _shares: list
     shape: Any
     dtype: Any
     # A Python number whose dtype is weak (NEP 50), if the tracer stands for a Python number.
@@ -274,6 +283,12 @@ class _EvalTrace(Trace):
 
 def escaped_message(tracer: Tracer) -> str:
     """Explain how a tracer can turn up outside its transform."""
+    if tracer._trace is LOST:
+        return (
+            f"a traced array of shape {tracer.shape} is read after it may have been written by "
+            "another name, in a branch or loop that depends on traced values; give the two names "
+            "arrays of their own, y = x.copy()."
+        )
     return (
         f"{tracer._trace.name}: a traced array of shape {tracer.shape} and dtype {tracer.dtype} "
         "was used outside the call that traced it; it was probably kept in a global, a list or "
@@ -283,7 +298,9 @@ def escaped_message(tracer: Tracer) -> str:
 
 
 EVAL: Trace = _EvalTrace(None, ("eval", None))
+LOST: Trace = Trace(None, ("lost", None))  # of tracers whose value can no longer be told
 state = _State()
+watch = _Watch()
 
 
 # --------------------------------------------------------------------------------------
@@ -354,6 +371,9 @@ class Primitive:
     # because their functions may close over its tracers.
 
     carries_function = False
+
+    # Whether it does something besides giving results: then it stays where nobody reads them.
+    effect = False
 
     def forward(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         """Results, as tracers of ``trace``; the forward trace's side of ``record``."""

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sl
 
-from .core import General, Nondifferentiable, ShapedArray, dtype_of, shape_of
+from ..kernels.device import cpu_only
+from .core import General, Nondifferentiable, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import (
     add,
     equal,
@@ -33,7 +34,6 @@ from .linalg import (
     triangular_solve,
 )
 from .matrix_equations import (
-    by_host,
     over_stack,
     same_aval,
     sylvester,
@@ -57,7 +57,8 @@ LinAlgError = np.linalg.LinAlgError
 def one_hot(at: Any, count: int, dtype: Any) -> Any:
     """Rows of the identity: the matrices with ones at the positions ``at`` of each row."""
     shape = shape_of(at)
-    return convert(equal(reshape(at, shape=(*shape, 1)), np.arange(count)), dtype=dtype)
+    positions = beside(at, np.arange(count))
+    return convert(equal(reshape(at, shape=(*shape, 1)), positions), dtype=dtype)
 
 
 def real_dtype(dtype: Any) -> np.dtype:
@@ -153,7 +154,7 @@ def _rows_to(x: Any, n: int) -> Any:
 # the permutation they make: a[order] = l u.
 lu: General = General(
     "lu",
-    kernel=over_stack(_lu_core, _lu_aval),
+    kernel=over_stack("lu", _lu_core, _lu_aval),
     abstract=_lu_aval,
     rule=_lu_rule,
     batch=whole_batch(lambda: lu),
@@ -174,7 +175,7 @@ def _order_of_pivots(pivots: np.ndarray) -> np.ndarray:
 # The permutation that the pivots of a square matrix make.
 order_of_pivots: Nondifferentiable = Nondifferentiable(
     "order_of_pivots",
-    kernel=by_host(_order_of_pivots),
+    kernel=cpu_only("order_of_pivots", _order_of_pivots),
     abstract=lambda pivots: ShapedArray(pivots.shape, np.int64),
     batch=lambda size, xs, batched: order_of_pivots(*xs),
 )
@@ -225,7 +226,7 @@ def _ldl_rule(
 # ``ldl(a)``: the permuted unit triangular factor, the block diagonal one, the permutation.
 ldl: General = General(
     "ldl",
-    kernel=over_stack(_ldl_core, _ldl_aval),
+    kernel=over_stack("ldl", _ldl_core, _ldl_aval),
     abstract=_ldl_aval,
     rule=_ldl_rule,
     batch=whole_batch(lambda: ldl),
@@ -259,7 +260,7 @@ def _polar_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # The nearest matrix with orthonormal columns, of matrices (m, n) with m >= n and full rank.
 polar_factor: General = General(
     "polar_factor",
-    kernel=over_stack(_polar_core, same_aval),
+    kernel=over_stack("polar_factor", _polar_core, same_aval),
     abstract=same_aval,
     rule=_polar_rule,
     batch=whole_batch(lambda: polar_factor),
@@ -275,7 +276,9 @@ def _pivots_aval(a: ShapedArray) -> ShapedArray:
 # The order of columns that a QR factorisation with pivoting takes.
 column_pivots: Nondifferentiable = Nondifferentiable(
     "column_pivots",
-    kernel=over_stack(lambda a: sl.qr(a, mode="r", pivoting=True)[1], _pivots_aval),
+    kernel=over_stack(
+        "column_pivots", lambda a: sl.qr(a, mode="r", pivoting=True)[1], _pivots_aval
+    ),
     abstract=_pivots_aval,
     batch=whole_batch(lambda: column_pivots),
     multiple_results=False,
@@ -294,7 +297,7 @@ def _balance_core(a: np.ndarray, permute: bool, scale: bool) -> tuple:
 # The scaling (powers of two) and the permutation that balance a matrix.
 balance: Nondifferentiable = Nondifferentiable(
     "balance",
-    kernel=over_stack(_balance_core, _balance_aval),
+    kernel=over_stack("balance", _balance_core, _balance_aval),
     abstract=_balance_aval,
     batch=whole_batch(lambda: balance),
     multiple_results=True,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sl
 
+from ..kernels.device import cpu_only
 from .core import General, ShapedArray, dtype_of, shape_of
 from .elementwise import add, divide, equal, multiply, negative, select, subtract
 from .linalg import _largest_real_element as largest_real_element
@@ -25,7 +26,7 @@ from .linalg import (
     scale_columns,
     solve,
 )
-from .matrix_equations import by_host, over_stack, same_aval, twice_hermitian_part, whole_batch
+from .matrix_equations import over_stack, same_aval, twice_hermitian_part, whole_batch
 from .structural import conjugate, convert, imag, make_complex, real, reshape, slice_at
 
 __all__ = ["distinct", "eig_both", "eig_pair", "hermitian_eigen"]
@@ -114,7 +115,7 @@ def _hermitian_rule(
 # or "tridiagonal-<driver>".
 hermitian_eigen: General = General(
     "hermitian_eigen",
-    kernel=over_stack(_hermitian_core, _hermitian_aval),
+    kernel=over_stack("hermitian_eigen", _hermitian_core, _hermitian_aval),
     abstract=_hermitian_aval,
     rule=_hermitian_rule,
     batch=whole_batch(lambda: hermitian_eigen),
@@ -173,7 +174,7 @@ def _eig_both_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # ``eig_both(a)``: eigenvalues, left and right vectors, always complex.
 eig_both: General = General(
     "eig_both",
-    kernel=over_stack(lambda a: sl.eig(a, left=True, check_finite=False), _eig_aval),
+    kernel=over_stack("eig_both", lambda a: sl.eig(a, left=True, check_finite=False), _eig_aval),
     abstract=_eig_aval,
     rule=_eig_both_rule,
     batch=whole_batch(lambda: eig_both),
@@ -207,7 +208,9 @@ def _eig_pair_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # vectors have length one; their phase is what LAPACK's QZ makes it and moves as little as it can.
 eig_pair: General = General(
     "eig_pair",
-    kernel=over_stack(lambda a, b: sl.eig(a, b, left=True, check_finite=False), _eig_aval),
+    kernel=over_stack(
+        "eig_pair", lambda a, b: sl.eig(a, b, left=True, check_finite=False), _eig_aval
+    ),
     abstract=_eig_aval,
     rule=_eig_pair_rule,
     batch=whole_batch(lambda: eig_pair),
@@ -233,7 +236,7 @@ def _distinct_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # that jit and vmap check it too.
 distinct: General = General(
     "distinct",
-    kernel=by_host(_distinct),
+    kernel=cpu_only("distinct", _distinct),
     abstract=same_aval,
     rule=_distinct_rule,
     batch=lambda size, xs, batched: distinct(*xs),

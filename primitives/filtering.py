@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import string
 from collections.abc import Sequence
@@ -9,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
+from ..kernels.gpu import launch
 from .contraction import contract
-from .core import General, Linear, Multilinear, ShapedArray, dtype_of, shape_of
+from .core import General, Linear, Multilinear, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import add, negative
 from .structural import (
     convert,
@@ -25,11 +28,9 @@ __all__ = ["correlate_valid", "linear_filter", "spline_filter"]
 
 def _module(x: Any, name: str) -> Any:
     """SciPy's module, or CuPy's mirror of it."""
-    import importlib
-
-    return importlib.import_module(
-        f"{'scipy' if isinstance(x, np.ndarray) else 'cupyx.scipy'}.{name}"
-    )
+    if is_gpu(x):
+        return launch.cupyx(f"scipy.{name}")
+    return importlib.import_module(f"scipy.{name}")
 
 
 # --- correlation ---------------------------------------------------------------------------------
@@ -50,12 +51,12 @@ def _correlate(x: Any, w: Any, ndim: int) -> Any:
     rows = [_correlate_one(xs[i], ws[i]) for i in np.ndindex(*lead)]
     tail = _valid(x.shape[x.ndim - ndim :], w.shape[w.ndim - ndim :])
     if not rows:
-        return np.zeros(lead + tail, np.result_type(x, w))
+        return np.zeros_like(x, shape=lead + tail, dtype=np.result_type(x.dtype, w.dtype))
     return np.stack(rows).reshape(lead + tail)
 
 
 def _correlate_one(x: Any, w: Any) -> Any:
-    dtype = np.result_type(x, w)
+    dtype = np.result_type(x.dtype, w.dtype)
     x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
     if 0 in x.shape or 0 in w.shape or any(a < b for a, b in zip(x.shape, w.shape, strict=True)):
         return np.zeros_like(x, shape=_valid(x.shape, w.shape))
@@ -67,7 +68,7 @@ def _correlate_one(x: Any, w: Any) -> Any:
         y = _module(x, "ndimage").correlate1d(x, w.ravel(), axis, mode="constant", origin=0)
         at = w.size // 2
         keep = slice(at, at + x.shape[axis] - w.size + 1)
-        return np.ascontiguousarray(y[(slice(None),) * axis + (keep,)])
+        return y[(slice(None),) * axis + (keep,)].copy()
     signal = _module(x, "signal")
     return signal.correlate(x, np.conj(w), "valid", method="direct")
 
@@ -148,7 +149,7 @@ correlate_valid: Multilinear = Multilinear(
 
 
 def _linear_filter(x: Any, b: Any, a: Any) -> Any:
-    dtype = np.result_type(x, b, a)
+    dtype = np.result_type(x.dtype, b.dtype, a.dtype)
     if x.size == 0:
         return np.zeros_like(x, dtype=dtype)
     x, b, a = (v.astype(dtype, copy=False) for v in (x, b, a))
@@ -174,7 +175,7 @@ def _linear_filter_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any
         part = negative(convolve_start(y, da))
         drive = part if drive is None else add(drive, part)
     if drive is not None:
-        one = np.ones(1, dtype_of(a))
+        one = beside(a, np.ones(1, dtype_of(a)))
         drive = linear_filter(drive, one, a)
         tangent = drive if tangent is None else add(tangent, drive)
     return y, tangent
@@ -235,7 +236,7 @@ def _spline_transpose(ct: Any, shape: tuple, dtype: Any, order: int, axis: int, 
     if n == 1:
         return ct
     if mode == "reflect" and n < EXACT:
-        matrix = _spline_filter(np.eye(n), order, 0, mode)
+        matrix = beside(ct, _spline_filter(np.eye(n), order, 0, mode))
         letters = string.ascii_lowercase[: len(shape)]
         out = letters.replace(letters[axis], "z")
         return contract(ct, matrix, subscripts=(letters, letters[axis] + "z", out))

@@ -33,8 +33,10 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
+from ..kernels.gpu.triangular import triangular_solve as triangular_solve_on_gpu
 from .contraction import contract
-from .core import General, ShapedArray, dtype_of, shape_of
+from .core import General, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import (
     add,
     divide,
@@ -176,9 +178,10 @@ def _complex_dtype(dtype: Any) -> np.dtype:
     return np.result_type(dtype, np.complex64)
 
 
-def _masked(a: Any, kind: str) -> Any:
-    """The elements of square matrices that ``_triangle`` keeps."""
-    return multiply(a, _triangle(shape_of(a)[-1], kind, _real_dtype(dtype_of(a))))
+def _masked(a: Any, kind: str, near: Any) -> Any:
+    """The elements of square matrices that ``_triangle`` keeps; ``near`` tells the device."""
+    mask = _triangle(shape_of(a)[-1], kind, _real_dtype(dtype_of(a)))
+    return multiply(a, beside(near, mask))
 
 
 def _full(size: int, xs: Sequence, batched: Sequence[bool]) -> list[Any]:
@@ -255,12 +258,8 @@ def _trtrs(dtype: np.dtype) -> Callable:
 def _triangular_solve(
     a: Any, b: Any, lower: bool, unit_diagonal: bool, transpose: bool
 ) -> np.ndarray:
-    if not isinstance(b, np.ndarray):  # an array of a device: its library's dense solver
-        a = (np.tril if lower else np.triu)(a)
-        if unit_diagonal:
-            eye = np.eye(a.shape[-1], dtype=a.dtype, like=a)
-            a = a * (1 - eye) + eye
-        return np.linalg.solve(np.swapaxes(a, -1, -2) if transpose else a, b)
+    if is_gpu(b):
+        return triangular_solve_on_gpu(a, b, lower, unit_diagonal, transpose)
     dtype = np.result_type(a, b)
     trtrs = _trtrs(dtype)
     out = np.empty(b.shape, dtype)
@@ -286,7 +285,7 @@ def _triangular_solve_rule(
     if da is not None:
         # only the elements that are read
         kind = "strictly_" * unit_diagonal + ("lower" if lower else "upper")
-        read = _masked(da, kind)
+        read = _masked(da, kind, a)
         moved = matmul(transposed(read) if transpose else read, x)
         right = _sum(db, negative(moved))
     return x, triangular_solve(a, right, **params)
@@ -371,14 +370,15 @@ def _singular_frame(a: Any) -> tuple[Any, Any, Any, Any]:
 
 def _singular_cofactor(a: Any) -> Any:
     u, s, vh, scale = _singular_frame(a)
-    others = np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+    eye = beside(a, np.eye(s.shape[-1], dtype=bool))
+    others = np.where(eye, 1, s[..., None, :]).prod(-1)
     return (scale * np.conj((u * others[..., None, :]) @ vh)).astype(a.dtype)
 
 
 def _singular_cofactor_derivative(a: Any, e: Any) -> Any:
     u, s, vh, scale = _singular_frame(a)
     f = np.conj(_swap(u)) @ e @ np.conj(_swap(vh))
-    eye = np.eye(s.shape[-1], dtype=bool)
+    eye = beside(a, np.eye(s.shape[-1], dtype=bool))
     left_out = eye[:, None, :] | eye[None, :, :]
     pairs = np.where(left_out, 1, s[..., None, None, :]).prod(-1) * ~eye
     inner = -pairs * _swap(f)
@@ -484,13 +484,21 @@ def _cholesky_rule(primals: Sequence, tangents: Sequence, upper: bool) -> tuple[
     lower = adjoint(answer) if upper else answer
     half = _solve_lower(lower, _hermitian_part(da))
     both = _solve_lower(lower, adjoint(half))
-    tangent = matmul(lower, _masked(both, "halved_lower"))
+    tangent = matmul(lower, _masked(both, "halved_lower", lower))
     return answer, adjoint(tangent) if upper else tangent
+
+
+def _cholesky(a: Any, upper: bool) -> Any:
+    if not upper:
+        return np.linalg.cholesky(a)
+    if is_gpu(a):  # CuPy has the lower factor only
+        return np.conj(_swap(np.linalg.cholesky(np.conj(_swap(a)))))
+    return np.linalg.cholesky(a, upper=True)
 
 
 cholesky: General = General(
     "cholesky",
-    kernel=lambda a, upper: np.linalg.cholesky(a, upper=True) if upper else np.linalg.cholesky(a),
+    kernel=_cholesky,
     abstract=_same_abstract,
     rule=_cholesky_rule,
     batch=lambda size, xs, batched, upper: cholesky(*xs, upper=upper),
@@ -519,16 +527,16 @@ def _qr_rule(primals: Sequence, tangents: Sequence, complete: bool) -> tuple[Any
         )
     )
     turned = matmul(adjoint(q1), ratio)
-    below = _masked(turned, "strictly_lower")
+    below = _masked(turned, "strictly_lower", q)
     w = subtract(below, adjoint(below))
     if dtype_of(a).kind == "c":
-        on = _masked(turned, "diagonal")
+        on = _masked(turned, "diagonal", q)
         w = add(w, multiply(subtract(on, conjugate(on)), 0.5))
     dq = matmul(q1, w)
     if m > k:
         dq = add(dq, subtract(ratio, matmul(q1, turned)))
     dr = subtract(matmul(adjoint(q1), da), matmul(w, r1))
-    dr = multiply(dr, np.triu(np.ones((k, n), _real_dtype(dtype_of(a)))))
+    dr = multiply(dr, beside(q, np.triu(np.ones((k, n), _real_dtype(dtype_of(a))))))
     if rest:
         q2 = _columns(q, k, m)
         dq = _with_columns(dq, negative(matmul(q1, matmul(adjoint(dq), q2))))
@@ -574,7 +582,7 @@ def _svd_rule(primals: Sequence, tangents: Sequence, full_matrices: bool) -> tup
     v1 = adjoint(vh1)
     dav = matmul(da, v1)
     inner = matmul(adjoint(u1), dav)
-    ds = real_part(product("ij,ij->i", inner, _eye_like(inner)))
+    ds = real_part(product("ij,ij->i", inner, _eye_like(inner, u)))
     column, row = _rows_and_columns(s)
     # s_j^2 - s_i^2, as a product for the sake of close values
     gap = multiply(subtract(row, column), add(row, column))
@@ -584,7 +592,7 @@ def _svd_rule(primals: Sequence, tangents: Sequence, full_matrices: bool) -> tup
     turn_v = multiply(add(left, adjoint(left)), weight)
     inverted = _reciprocal_or_zero(s)
     if dtype_of(a).kind == "c":
-        on = _masked(inner, "diagonal")
+        on = _masked(inner, "diagonal", u)
         phase = multiply(subtract(on, conjugate(on)), 0.5)
         turn_u = add(turn_u, scale_columns(phase, inverted))
     du, dv = matmul(u1, turn_u), matmul(v1, turn_v)
@@ -603,10 +611,11 @@ def _svd_rule(primals: Sequence, tangents: Sequence, full_matrices: bool) -> tup
     return answer, (du, ds, dvh)
 
 
-def _eye_like(a: Any) -> np.ndarray:
-    """Identity matrices of the shape of ``a``, taking the memory of one."""
+def _eye_like(a: Any, near: Any) -> np.ndarray:
+    """Identity matrices of the shape of ``a``, taking the memory of one, where ``near`` is."""
     shape = shape_of(a)
-    return np.broadcast_to(_triangle(shape[-1], "diagonal", _real_dtype(dtype_of(a))), shape)
+    eye = _triangle(shape[-1], "diagonal", _real_dtype(dtype_of(a)))
+    return np.broadcast_to(beside(near, eye), shape)
 
 
 svd: General = General(
@@ -642,7 +651,7 @@ def _eigh_rule(primals: Sequence, tangents: Sequence, uplo: str) -> tuple[Any, A
     (a,), (da,) = primals, tangents
     w, v = answer = eigh(a, uplo=uplo)
     inner = matmul(adjoint(v), matmul(_hermitian_part(da), v))
-    dw = real_part(product("ij,ij->i", inner, _eye_like(inner)))
+    dw = real_part(product("ij,ij->i", inner, _eye_like(inner, v)))
     column, row = _rows_and_columns(w)
     weight = _reciprocal_or_zero(subtract(row, column))
     return answer, (dw, matmul(v, multiply(inner, weight)))
@@ -692,7 +701,7 @@ def _eig_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
     if not shape_of(a)[-1]:
         return (w, v), (None, None)
     inner = solve(v, matmul(convert(da, dtype=dtype_of(w)), v))
-    dw = product("ij,ij->i", inner, _eye_like(inner))
+    dw = product("ij,ij->i", inner, _eye_like(inner, v))
     column, row = _rows_and_columns(w)
     weight = _reciprocal_or_zero(subtract(row, column))
     dv = matmul(v, multiply(inner, weight))
@@ -711,7 +720,8 @@ def _largest_real_element(v: Any) -> Any:
     at = argmax(candidates, axis=n - 2)
     shape = shape_of(at)
     at = reshape(at, shape=(*shape[:-1], 1, shape[-1]))
-    return convert(equal(np.arange(shape_of(v)[-1])[:, None], at), dtype=dtype_of(size))
+    positions = beside(v, np.arange(shape_of(v)[-1])[:, None])
+    return convert(equal(positions, at), dtype=dtype_of(size))
 
 
 eig: General = General(
@@ -746,11 +756,17 @@ def _pseudo_inverse_rule(primals: Sequence, tangents: Sequence, hermitian: bool)
     return p, add(tangent, add(first, second))
 
 
+def _pinv(a: Any, rcond: Any, hermitian: bool) -> Any:
+    if is_gpu(a):  # CuPy has no shorter way for a Hermitian matrix
+        return np.linalg.pinv(a, rcond)
+    return np.linalg.pinv(a, rcond, hermitian)
+
+
 # ``pseudo_inverse(a, rcond)``: singular values up to ``rcond`` (one a matrix) times the largest
 # one count as zero. The derivative is that at constant rank.
 pseudo_inverse: General = General(
     "pseudo_inverse",
-    kernel=lambda a, rcond, hermitian: np.linalg.pinv(a, rcond, hermitian),
+    kernel=_pinv,
     abstract=lambda a, rcond, hermitian: ShapedArray(
         (*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype
     ),
@@ -769,7 +785,8 @@ def _least_squares(a: Any, b: Any, rcond: float) -> Any:
 
 
 def _pinv_of(a: Any, rcond: float) -> Any:
-    return pseudo_inverse(a, np.full(shape_of(a)[:-2], rcond), hermitian=False)
+    limits = beside(a, np.full(shape_of(a)[:-2], rcond))
+    return pseudo_inverse(a, limits, hermitian=False)
 
 
 def _least_squares_rule(primals: Sequence, tangents: Sequence, rcond: float) -> tuple[Any, Any]:

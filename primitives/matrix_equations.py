@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sl
 
-from ..kernels.device import is_gpu
-from ..kernels.gpu import launch
+from ..kernels.device import cpu_only
 from .core import General, ShapedArray, aval_of
 from .elementwise import add, multiply, negative, subtract
 from .linalg import adjoint, matmul, solve, transposed
@@ -28,23 +27,7 @@ __all__ = ["continuous_riccati", "discrete_riccati", "stein", "sylvester"]
 # --- helpers -------------------------------------------------------------------------------
 
 
-def by_host(kernel: Callable) -> Callable:
-    """Let a kernel of the host take a device's arrays: they go there and the results come back.
-
-    CuPy has no such routines, and a transfer costs less than LAPACK's work of order n^3.
-    """
-
-    def moved(*arrays: Any, **params: Any) -> Any:
-        if not any(map(is_gpu, arrays)):
-            return kernel(*arrays, **params)
-        results = kernel(*[x.get() if is_gpu(x) else x for x in arrays], **params)
-        back = launch.cupy().asarray
-        return tuple(map(back, results)) if isinstance(results, tuple) else back(results)
-
-    return moved
-
-
-def over_stack(core: Callable, abstract: Callable) -> Callable:
+def over_stack(name: str, core: Callable, abstract: Callable) -> Callable:
     """Make a kernel of ``core(*matrices, **params)``: a loop over the leading axes.
 
     Shapes and dtypes of the results come from the abstract rule, so that empty stacks and empty
@@ -62,7 +45,7 @@ def over_stack(core: Callable, abstract: Callable) -> Callable:
                     out[i] = result
         return tuple(outs) if several else outs[0]
 
-    return by_host(kernel)
+    return cpu_only(name, kernel)
 
 
 def same_aval(a: ShapedArray, *rest: ShapedArray, **params: Any) -> ShapedArray:
@@ -115,7 +98,7 @@ def _sylvester_core(a: np.ndarray, b: np.ndarray, q: np.ndarray) -> np.ndarray:
 # ``sylvester(a, b, q)``: x with a x + x b = q, for stacks of one dtype.
 sylvester: General = General(
     "sylvester",
-    kernel=over_stack(_sylvester_core, _last_aval),
+    kernel=over_stack("sylvester", _sylvester_core, _last_aval),
     abstract=_last_aval,
     rule=_sylvester_rule,
     batch=whole_batch(lambda: sylvester),
@@ -152,7 +135,7 @@ def _stein_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # ``stein(a, b, q)``: x with x - a x b = q, for stacks of one dtype.
 stein: General = General(
     "stein",
-    kernel=over_stack(_stein_core, _last_aval),
+    kernel=over_stack("stein", _stein_core, _last_aval),
     abstract=_last_aval,
     rule=_stein_rule,
     batch=whole_batch(lambda: stein),
@@ -217,7 +200,7 @@ def _continuous_rule(
 # matrices, as in all matrix functions of them: their tangents are made Hermitian.
 continuous_riccati: General = General(
     "continuous_riccati",
-    kernel=over_stack(_continuous_core, _riccati_aval),
+    kernel=over_stack("continuous_riccati", _continuous_core, _riccati_aval),
     abstract=_riccati_aval,
     rule=_continuous_rule,
     batch=whole_batch(lambda: continuous_riccati),
@@ -266,7 +249,7 @@ def _discrete_rule(
 # ``discrete_riccati(a, b, q, r, e, s)``: the same for scipy.linalg.solve_discrete_are.
 discrete_riccati: General = General(
     "discrete_riccati",
-    kernel=over_stack(_discrete_core, _riccati_aval),
+    kernel=over_stack("discrete_riccati", _discrete_core, _riccati_aval),
     abstract=_riccati_aval,
     rule=_discrete_rule,
     batch=whole_batch(lambda: discrete_riccati),

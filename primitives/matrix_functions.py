@@ -22,6 +22,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg as sl
 
+from ..kernels.device import by_device
+from ..kernels.gpu.matrix_exponential import matrix_exponential as exponential_on_gpu
+from ..kernels.gpu.matrix_exponential import (
+    matrix_exponential_derivative as exponential_slope_on_gpu,
+)
 from .core import General, shape_of
 from .elementwise import subtract
 from .linalg import matmul, transposed
@@ -64,7 +69,9 @@ def _corner(x: Any) -> Any:
     return slice_at(x, index=(Ellipsis, slice(0, n), slice(n, 2 * n)))
 
 
-def _matrix_function(name: str, core: Callable) -> tuple[General, General]:
+def _matrix_function(
+    name: str, core: Callable, on_gpu: tuple[Callable, Callable] | None = None
+) -> tuple[General, General]:
     """Declare ``f`` and its Frechet derivative, of ``core(matrix, **params)``."""
 
     def derivative_core(a: np.ndarray, e: np.ndarray, **params: Any) -> np.ndarray:
@@ -91,16 +98,20 @@ def _matrix_function(name: str, core: Callable) -> tuple[General, General]:
             tangent = total(tangent, _corner(moved))
         return derivative(a, e, **params), tangent
 
+    kernels = (
+        over_stack(name, core, same_aval),
+        over_stack(f"{name}_derivative", derivative_core, same_aval),
+    )
     f: General = General(
         name,
-        kernel=over_stack(core, same_aval),
+        kernel=kernels[0] if on_gpu is None else by_device(kernels[0], on_gpu[0]),
         abstract=same_aval,
         rule=rule,
         batch=whole_batch(lambda: f),
     )
     derivative: General = General(
         f"{name}_derivative",
-        kernel=over_stack(derivative_core, same_aval),
+        kernel=kernels[1] if on_gpu is None else by_device(kernels[1], on_gpu[1]),
         abstract=same_aval,
         rule=derivative_rule,
         batch=whole_batch(lambda: derivative),
@@ -135,7 +146,7 @@ def _power(a: np.ndarray, exponent: float) -> Any:
 
 # ``matrix_exponential(a)``; its derivative ``(a, e)`` is linear in e.
 matrix_exponential, matrix_exponential_derivative = _matrix_function(
-    "matrix_exponential", lambda a: sl.expm(a)
+    "matrix_exponential", lambda a: sl.expm(a), (exponential_on_gpu, exponential_slope_on_gpu)
 )
 
 matrix_logarithm, matrix_logarithm_derivative = _matrix_function("matrix_logarithm", _logarithm)
@@ -162,7 +173,7 @@ def _root_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # The principal square root.
 matrix_root: General = General(
     "matrix_root",
-    kernel=over_stack(_root, same_aval),
+    kernel=over_stack("matrix_root", _root, same_aval),
     abstract=same_aval,
     rule=_root_rule,
     batch=whole_batch(lambda: matrix_root),
@@ -184,7 +195,7 @@ def _sign_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # The matrix sign function: eigenvalues go to the signs of their real parts.
 matrix_sign: General = General(
     "matrix_sign",
-    kernel=over_stack(_sign_core, same_aval),
+    kernel=over_stack("matrix_sign", _sign_core, same_aval),
     abstract=same_aval,
     rule=_sign_rule,
     batch=whole_batch(lambda: matrix_sign),

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..kernels.cpu import implicit, samplers, threefry
-from ..kernels.device import by_device
+from ..kernels.device import by_device, cpu_only
+from ..kernels.gpu import samplers as gpu_samplers
 from ..kernels.gpu import threefry as gpu
 from .core import General, Nondifferentiable, ShapedArray
 from .elementwise import (
@@ -106,21 +107,21 @@ random_fold: Nondifferentiable = Nondifferentiable(
 # The key's leading axes are leading axes of the parameters.
 random_poisson: Nondifferentiable = Nondifferentiable(
     "random_poisson",
-    kernel=by_device(samplers.poisson, gpu.on_host(samplers.poisson)),
+    kernel=by_device(samplers.poisson, gpu_samplers.poisson),
     abstract=lambda key, rate, dtype: ShapedArray(rate.shape, dtype),
     batch=_all_batched(lambda: random_poisson),
 )
 
 random_binomial: Nondifferentiable = Nondifferentiable(
     "random_binomial",
-    kernel=by_device(samplers.binomial, gpu.on_host(samplers.binomial)),
+    kernel=by_device(samplers.binomial, gpu_samplers.binomial),
     abstract=lambda key, count, chance, dtype: ShapedArray(count.shape, dtype),
     batch=_all_batched(lambda: random_binomial),
 )
 
 random_hypergeometric: Nondifferentiable = Nondifferentiable(
     "random_hypergeometric",
-    kernel=by_device(samplers.hypergeometric, gpu.on_host(samplers.hypergeometric)),
+    kernel=by_device(samplers.hypergeometric, gpu_samplers.hypergeometric),
     abstract=lambda key, good, bad, drawn, dtype: ShapedArray(good.shape, dtype),
     batch=_all_batched(lambda: random_hypergeometric),
 )
@@ -188,7 +189,7 @@ def _slope_abstract(p: ShapedArray, x: ShapedArray, order: int) -> ShapedArray:
 # H_n of y = log x with respect to a, for x of Gamma(a, 1). Both operands have one shape.
 gamma_slope: General = General(
     "gamma_slope",
-    kernel=by_device(implicit.gamma_slope, gpu.on_host(implicit.gamma_slope)),
+    kernel=cpu_only("gamma_slope", implicit.gamma_slope),
     abstract=_slope_abstract,
     rule=_slope_rule(lambda: gamma_slope, _gamma_log_derivatives, lambda a, y: subtract(a, exp(y))),
     batch=_all_batched(lambda: gamma_slope),
@@ -233,7 +234,7 @@ def _mean_rule(primals: Sequence, tangents: Sequence, order: int) -> tuple[Any, 
 # Derivatives of I_1 / I_0.
 von_mises_mean: General = General(
     "von_mises_mean",
-    kernel=by_device(implicit.von_mises_mean, gpu.on_host(implicit.von_mises_mean)),
+    kernel=cpu_only("von_mises_mean", implicit.von_mises_mean),
     abstract=lambda kappa, order: ShapedArray(kappa.shape, kappa.dtype),
     rule=_mean_rule,
     batch=_all_batched(lambda: von_mises_mean),
@@ -249,7 +250,7 @@ def _von_mises_log_derivatives(kappa: Any, x: Any, order: int) -> list:
 # H_n of an angle x with respect to kappa. Both operands have one shape.
 von_mises_slope: General = General(
     "von_mises_slope",
-    kernel=by_device(implicit.von_mises_slope, gpu.on_host(implicit.von_mises_slope)),
+    kernel=cpu_only("von_mises_slope", implicit.von_mises_slope),
     abstract=_slope_abstract,
     rule=_slope_rule(
         lambda: von_mises_slope,
@@ -271,7 +272,7 @@ def _von_mises_rule(primals: Sequence, tangents: Sequence) -> tuple[Any, Any]:
 # An angle in [-pi, pi] a key (kappa.shape + (2,)), about 0.
 random_von_mises: General = General(
     "random_von_mises",
-    kernel=by_device(samplers.von_mises, gpu.on_host(samplers.von_mises)),
+    kernel=by_device(samplers.von_mises, gpu_samplers.von_mises),
     abstract=lambda key, kappa: ShapedArray(kappa.shape, kappa.dtype),
     rule=_von_mises_rule,
     batch=_all_batched(lambda: random_von_mises),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..kernels.cpu.recurrence import recurrence as recurrence_on_cpu
-from ..kernels.device import by_device
+from ..kernels.device import by_device, is_gpu
 from ..kernels.gpu.recurrence import recurrence as recurrence_on_gpu
+from ..kernels.gpu.running import running_argument as running_argument_on_gpu
 from .core import General, Linear, Nondifferentiable, ShapedArray, beside, dtype_of, shape_of
 from .elementwise import add, divide, equal, multiply
 from .structural import broadcast_to, concatenate, convert, full_batch, reshape, slice_at
@@ -66,7 +67,16 @@ reduce_sum: Linear = Linear(
 # --- extremes: the derivative goes to the extreme element, in equal shares where several tie
 
 
-def _extreme(name: str, ufunc: Any) -> General:
+def _reduced_by(ufunc: Any, method: str) -> Callable:
+    """The reduction of a ufunc; CuPy's ufuncs reduce sums and products only, its arrays all."""
+
+    def kernel(x: Any, axes: tuple[int, ...]) -> Any:
+        return getattr(x, method)(axes) if is_gpu(x) else ufunc.reduce(x, axes)
+
+    return kernel
+
+
+def _extreme(name: str, ufunc: Any, method: str) -> General:
     def rule(primals: Sequence, tangents: Sequence, axes: tuple[int, ...]) -> tuple[Any, Any]:
         (x,), (t,) = primals, tangents
         answer = primitive(x, axes=axes)
@@ -76,7 +86,7 @@ def _extreme(name: str, ufunc: Any) -> General:
 
     primitive = General(
         name,
-        kernel=lambda x, axes: ufunc.reduce(x, axes),
+        kernel=_reduced_by(ufunc, method),
         abstract=lambda x, axes: ShapedArray(_reduced(x.shape, axes), x.dtype),
         rule=rule,
         batch=lambda size, xs, batched, axes: primitive(xs[0], axes=_shift(axes)),
@@ -84,22 +94,22 @@ def _extreme(name: str, ufunc: Any) -> General:
     return primitive
 
 
-reduce_max = _extreme("reduce_max", np.maximum)
-reduce_min = _extreme("reduce_min", np.minimum)
+reduce_max = _extreme("reduce_max", np.maximum, "max")
+reduce_min = _extreme("reduce_min", np.minimum, "min")
 
 
-def _logical(name: str, ufunc: Any) -> Nondifferentiable:
+def _logical(name: str, ufunc: Any, method: str) -> Nondifferentiable:
     primitive = Nondifferentiable(
         name,
-        kernel=lambda x, axes: ufunc.reduce(x, axes),
+        kernel=_reduced_by(ufunc, method),
         abstract=lambda x, axes: ShapedArray(_reduced(x.shape, axes), bool),
         batch=lambda size, xs, batched, axes: primitive(xs[0], axes=_shift(axes)),
     )
     return primitive
 
 
-reduce_any = _logical("reduce_any", np.logical_or)
-reduce_all = _logical("reduce_all", np.logical_and)
+reduce_any = _logical("reduce_any", np.logical_or, "any")
+reduce_all = _logical("reduce_all", np.logical_and, "all")
 
 
 def _arg_extreme(name: str, function: Callable) -> Nondifferentiable:
@@ -248,22 +258,24 @@ def _running_argument(ufunc: Any) -> Callable:
     def kernel(x: Any, axis: int) -> Any:
         running = ufunc.accumulate(x, axis)
         shape = (1,) * axis + (-1,) + (1,) * (x.ndim - axis - 1)
-        position = beside(x, np.arange(x.shape[axis]).reshape(shape))
-        # A new extreme starts where the running value changes; the first one is at 0 anyway.
+        position = np.arange(x.shape[axis]).reshape(shape)
+        # A new extreme starts where the running value changes; from a NaN on it does not.
         at = (slice(None),) * axis
-        changed = np.zeros_like(x, dtype=bool)
-        changed[(*at, slice(1, None))] = (
-            running[(*at, slice(1, None))] != running[(*at, slice(None, -1))]
-        )
+        now, before = running[(*at, slice(1, None))], running[(*at, slice(None, -1))]
+        changed = np.ones(x.shape, bool)
+        changed[(*at, slice(1, None))] = (now != before) & (before == before)
         return np.maximum.accumulate(np.where(changed, position, 0), axis)
 
     return kernel
 
 
 def _running_argument_primitive(name: str, ufunc: Any) -> Nondifferentiable:
+    def on_gpu(x: Any, axis: int) -> Any:
+        return running_argument_on_gpu(x, axis, ufunc is np.maximum)
+
     primitive = Nondifferentiable(
         name,
-        kernel=_running_argument(ufunc),
+        kernel=by_device(_running_argument(ufunc), on_gpu),
         abstract=lambda x, axis: ShapedArray(x.shape, np.intp),
         batch=lambda size, xs, batched, axis: primitive(xs[0], axis=axis + 1),
     )

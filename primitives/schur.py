@@ -129,7 +129,7 @@ def _read(t: Any) -> Any:
 # transposed map. Where two elements of a diagonal are exactly equal, that element of x is 0.
 commutator_solve: General = General(
     "commutator_solve",
-    kernel=over_stack(_commutator_core, _commutator_aval),
+    kernel=over_stack("commutator_solve", _commutator_core, _commutator_aval),
     abstract=_commutator_aval,
     rule=_commutator_rule,
     batch=whole_batch(lambda: commutator_solve),
@@ -163,7 +163,7 @@ def _schur_core(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # ``schur(a)``: (t, z) with a = z t z^H; of real matrices the real form.
 schur: General = General(
     "schur",
-    kernel=over_stack(_schur_core, _two_same),
+    kernel=over_stack("schur", _schur_core, _two_same),
     abstract=_two_same,
     rule=_schur_rule,
     batch=whole_batch(lambda: schur),
@@ -241,7 +241,7 @@ def _hessenberg_core(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # ``hessenberg(a)``: (h, q) with a = q h q^H, of matrices with a nonzero subdiagonal of h.
 hessenberg: General = General(
     "hessenberg",
-    kernel=over_stack(_hessenberg_core, _two_same),
+    kernel=over_stack("hessenberg", _hessenberg_core, _two_same),
     abstract=_two_same,
     rule=_hessenberg_rule,
     batch=whole_batch(lambda: hessenberg),

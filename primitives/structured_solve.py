@@ -85,16 +85,16 @@ def banded_product(ab: Any, x: Any, lower: int, upper: int, transpose: bool) -> 
 def _banded_rule(primals: Sequence, tangents: Sequence, **params: Any) -> tuple[Any, Any]:
     (ab, b), (dab, right) = primals, tangents
     x = banded_solve(ab, b, **params)
-    if dab is not None:
+    if dab is not None and shape_of(x)[-2]:
         form = {k: params[k] for k in ("lower", "upper", "transpose")}
         right = total(right, negative(banded_product(dab, x, **form)))
-    return x, banded_solve(ab, right, **params)
+    return x, None if right is None else banded_solve(ab, right, **params)
 
 
 # ``positive``: the matrix is Hermitian positive definite, which is checked.
 banded_solve: General = General(
     "banded_solve",
-    kernel=over_stack(_banded_core, _solution_aval),
+    kernel=over_stack("banded_solve", _banded_core, _solution_aval),
     abstract=_solution_aval,
     rule=_banded_rule,
     batch=batched_solve(lambda a, b, **params: banded_solve(a, b, **params)),
@@ -141,7 +141,7 @@ def _toeplitz_rule(primals: Sequence, tangents: Sequence, transpose: bool) -> tu
 
 toeplitz_solve: General = General(
     "toeplitz_solve",
-    kernel=over_stack(_toeplitz_core, _solution_aval),
+    kernel=over_stack("toeplitz_solve", _toeplitz_core, _solution_aval),
     abstract=_solution_aval,
     rule=_toeplitz_rule,
     batch=batched_solve(lambda a, b, **params: toeplitz_solve(a, b, **params)),

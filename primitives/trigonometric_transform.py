@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
+from ..kernels.gpu import launch
 from .core import Linear, ShapedArray
 
 __all__ = ["trigonometric_transform"]
@@ -15,11 +17,13 @@ _INVERSE = {1: 1, 2: 3, 3: 2, 4: 4}
 
 
 def _kernel(x: Any, name: str, kind: int, axis: int) -> Any:
-    if isinstance(x, np.ndarray):
-        import scipy.fft as fft
-    else:
-        import cupyx.scipy.fft as fft
-    return getattr(fft, name)(x, kind, axis=axis, norm="ortho")
+    if is_gpu(x):
+        if kind in (1, 4):
+            raise TypeError(f"CuPy has no kernel for {name} of type {kind}")
+        return getattr(launch.cupyx("scipy.fft"), name)(x, kind, axis=axis, norm="ortho")
+    import scipy.fft
+
+    return getattr(scipy.fft, name)(x, kind, axis=axis, norm="ortho")
 
 
 def _abstract(x: ShapedArray, name: str, kind: int, axis: int) -> ShapedArray:

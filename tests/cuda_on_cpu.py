@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib
 import pathlib
 import shutil
 import subprocess
@@ -39,7 +40,9 @@ using namespace std;
 #define __restrict__
 struct Index { unsigned x, y, z; };
 static Index blockIdx{0, 0, 0}, threadIdx{0, 0, 0}, blockDim{1, 1, 1}, gridDim{1, 1, 1};
-template <typename T> T atomicAdd(T* place, T value) { T old = *place; *place += value; return old; }
+template <typename T> T atomicAdd(T* place, T value) {
+    T old = *place; *place += value; return old;
+}
 static inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned by) {
     by &= 31; return by ? (high << by) | (low >> (32 - by)) : high;
 }
@@ -101,17 +104,55 @@ def add_at(out: Any, index: Any, values: Any) -> None:
     np.add.at(out._host, inside, strict_device.host(values))
 
 
-def as_device(x: Any) -> Any:
-    return x if isinstance(x, strict_device.DeviceArray) else strict_device.to_device(np.asarray(x))
+class FakeCupy:
+    """The module ``cupy``: NumPy's functions on the values, where CuPy has them."""
+
+    add = types.SimpleNamespace(at=add_at)
+    asnumpy = staticmethod(strict_device.to_host)
+
+    def __getattr__(self, name: str) -> Any:
+        functions = strict_device.FUNCTIONS
+        if name not in functions and name not in strict_device.UFUNCS:
+            found = getattr(np, name)
+            if callable(found) and not isinstance(found, type):
+                raise AttributeError(f"module 'cupy' has no attribute {name!r}")
+            return found  # dtypes and constants
+        return on_values(getattr(np, name), functions.get(name), name in strict_device.TAKE_NUMPY)
+
+
+def on_values(function: Any, known: list[str] | None, takes_numpy: bool = False) -> Any:
+    """A function of CuPy's: ``function`` of the values, with the keywords CuPy has."""
+
+    def called(*args: Any, **keywords: Any) -> Any:
+        if known is not None and keywords.keys() - set(known):
+            raise TypeError(f"{function.__name__}() got unexpected keywords {sorted(keywords)}")
+        inside = strict_device.to_host if takes_numpy else strict_device.nested
+        return strict_device.device(function(*inside(args), **strict_device.nested(keywords)))
+
+    return called
+
+
+class OnHost:
+    """A module of ``cupyx``: SciPy's functions on the values, if CuPy has them too."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.module = importlib.import_module(name)
+
+    def __getattr__(self, function: str) -> Any:
+        known = strict_device.NAMES["scipy"][self.name]
+        if function not in known:
+            raise AttributeError(f"module 'cupyx.{self.name}' has no attribute {function!r}")
+        return on_values(getattr(self.module, function), known[function])
 
 
 @contextlib.contextmanager
 def without_a_device() -> Iterator[None]:
     """Kernels of ``kernels.gpu`` run on the CPU inside this context."""
-    saved = gpu_launch.cupy, gpu_launch.launch
-    fake = types.SimpleNamespace(add=types.SimpleNamespace(at=add_at), asarray=as_device)
-    gpu_launch.cupy, gpu_launch.launch = (lambda: fake), launch  # type: ignore[assignment]
+    saved = gpu_launch.cupy, gpu_launch.cupyx, gpu_launch.launch
+    gpu_launch.cupy, gpu_launch.cupyx = FakeCupy, OnHost  # type: ignore[assignment]
+    gpu_launch.launch = launch
     try:
         yield
     finally:
-        gpu_launch.cupy, gpu_launch.launch = saved
+        gpu_launch.cupy, gpu_launch.cupyx, gpu_launch.launch = saved

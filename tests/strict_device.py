@@ -12,6 +12,7 @@ cannot serve here: NumPy does not dispatch on its arrays, and dispatch is how Cu
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import pathlib
@@ -25,6 +26,14 @@ NAMES_FILE = pathlib.Path(__file__).with_name("cupy_names.json")
 NAMES = json.loads(NAMES_FILE.read_text())
 UFUNCS, FUNCTIONS, METHODS = set(NAMES["ufuncs"]), NAMES["functions"], set(NAMES["methods"])
 UFUNC_KEYWORDS = {"out", "dtype", "casting"}
+# The ufuncs of CuPy 14 that have each method: cupy/_core/_kernel.pyx.
+UFUNC_METHODS = {
+    "reduce": {"add", "multiply"},
+    "accumulate": {"add", "multiply"},
+    "reduceat": {"add"},
+    "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
+}
+TAKE_NUMPY = {"array", "asarray"}  # what is called to move an array
 
 
 class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -70,25 +79,33 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return f"DeviceArray({self._host!r})"
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if ufunc.__name__ not in UFUNCS:
-            raise TypeError(f"CuPy has no ufunc {ufunc.__name__}")
+        if ufunc.__name__ not in UFUNCS or any(hasattr(x, "_trace") for x in inputs):
+            return NotImplemented
         if method == "__call__" and keywords.keys() - UFUNC_KEYWORDS:
             raise TypeError(f"Wrong arguments {keywords}")
+        if ufunc.__name__ not in UFUNC_METHODS.get(method, UFUNCS):
+            raise NotImplementedError(f"`cupy_{ufunc.__name__}.{method}` is not supported yet")
         inside = [host(x) for x in inputs]
         if "out" in keywords:
-            keywords["out"] = tuple(host(x) for x in keywords["out"])
-            getattr(ufunc, method)(*inside, **keywords)
-            return inputs[0] if method == "at" else keywords["out"][0] and None
+            out = keywords.pop("out")
+            getattr(ufunc, method)(*inside, **keywords, out=tuple(host(x) for x in out))
+            return out[0] if len(out) == 1 else out
         return device(getattr(ufunc, method)(*inside, **keywords))
 
     def __array_function__(self, func: Any, types: Any, args: tuple, keywords: dict) -> Any:
+        if not all(issubclass(t, (DeviceArray, np.ndarray)) for t in types):
+            return NotImplemented
         module = func.__module__.partition(".")[2]
         name = f"{module}.{func.__name__}" if module else func.__name__
         if name not in FUNCTIONS:
             if func.__name__ in UFUNCS and not module:
                 return device(func(*nested(args), **nested(keywords)))
-            raise TypeError(f"CuPy has no function {name}")
+            return NotImplemented
         known = FUNCTIONS[name]
+        if name in TAKE_NUMPY:
+            return device(func(*[to_host(x) for x in args], **keywords))
+        if known is not None and "kwargs" not in known and len(args) > len(known):
+            raise TypeError(f"{name}() takes {len(known)} positional arguments; got {len(args)}")
         if known is not None and "kwargs" not in known and keywords.keys() - set(known):
             raise TypeError(
                 f"{name}() got unexpected keywords {sorted(keywords.keys() - set(known))}"
@@ -110,7 +127,12 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return lambda *args, **keywords: device(method(*nested(args), **nested(keywords)))
 
 
-DeviceArray.__module__ = "cupy"  # what decides the device is the type's module
+# The type's module decides the device; NumPy names the type in its errors.
+DeviceArray.__module__, DeviceArray.__name__, DeviceArray.__qualname__ = (
+    "cupy",
+    "ndarray",
+    "ndarray",
+)
 
 
 def host(x: Any) -> Any:
@@ -189,7 +211,35 @@ def write_names() -> None:
                 functions[prefix + name] = None
     methods = [n for n in dir(cupy.ndarray) if not n.startswith("__")]
     names = {"version": cupy.__version__, "ufuncs": sorted(ufuncs), "functions": functions}
-    NAMES_FILE.write_text(json.dumps({**names, "methods": methods}, separators=(",", ":")))
+    names.update(methods=methods, scipy=scipy_names())
+    NAMES_FILE.write_text(json.dumps(names, separators=(",", ":")))
+
+
+def scipy_names() -> dict[str, dict[str, list[str] | None]]:
+    """The functions of CuPy's mirror of SciPy with their parameters, module by module.
+
+    From the source: some of its modules cannot be imported without CUDA's libraries.
+    """
+    import cupyx
+
+    root = pathlib.Path(cupyx.__file__).parent
+    found: dict[str, dict[str, list[str] | None]] = {}
+    for module in ("fft", "linalg", "ndimage", "signal", "special"):
+        folder = root / "scipy" / module
+        parameters = {
+            node.name: [x.arg for x in (*node.args.args, *node.args.kwonlyargs)]
+            for path in sorted(folder.glob("*.py"))
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef)
+        }
+        public = [
+            alias.asname or alias.name
+            for node in ast.parse((folder / "__init__.py").read_text()).body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        found[f"scipy.{module}"] = {name: parameters.get(name) for name in sorted(public)}
+    return found
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from test_random_programs import laid_out, layouts, programs, run, shapes
 
 import functorch_like as ft
 import functorch_like.primitives as primitives_package
-from functorch_like.compilation.numpy_code import FORMS, STATEMENTS, numpy_code
+from functorch_like.compilation.numpy_code import numpy_code
 from functorch_like.compilation.simplify import simplify
 from functorch_like.graph import Graph
 from functorch_like.graph_transforms import stage_closed
-from functorch_like.primitives.core import Elementwise, registry
+from functorch_like.primitives.core import registry
 
 for module in pkgutil.iter_modules(primitives_package.__path__):
     importlib.import_module(f"functorch_like.primitives.{module.name}")

@@ -1,11 +1,6 @@
-"""The CUDA source of the random kernels: compiled to PTX, and run on the CPU against NumPy's."""
+"""The CUDA source of the random kernels, run on the CPU against NumPy's; see ``test_gpu.py``."""
 
 from __future__ import annotations
-
-import pathlib
-import shutil
-import subprocess
-import warnings
 
 import cuda_on_cpu
 import numpy as np
@@ -20,34 +15,6 @@ from functorch_like.kernels.gpu import threefry as gpu
 KEYS = cpu.split(np.array([3, 4], np.uint32), (40,))
 to_device, host = strict_device.to_device, strict_device.host
 on_cpu = pytest.mark.skipif(cuda_on_cpu.COMPILER is None, reason="no C++ compiler here")
-
-
-def test_source_compiles_to_ptx() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # CuPy warns that it finds no CUDA
-        cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
-        nvrtc = cupy.cuda.nvrtc
-    try:
-        program = nvrtc.createProgram(gpu.SOURCE, "threefry.cu", (), ())
-    except Exception as error:  # the wheel of the compiler is not installed
-        pytest.skip(f"NVRTC is not installed: {type(error).__name__}")
-    for name in gpu.INSTANCES:
-        nvrtc.addNameExpression(program, name)
-    nvrtc.compileProgram(program, ("-std=c++17", "--gpu-architecture=compute_80"))
-    assert nvrtc.getPTX(program).count(b".entry") == len(gpu.INSTANCES)
-
-
-def test_source_compiles_with_nvcc(tmp_path: pathlib.Path) -> None:
-    nvcc = shutil.which("nvcc")
-    if nvcc is None:
-        pytest.skip("no nvcc here")
-    uses = "".join(
-        f"void* use{i}() {{ return (void*)&{name}; }}\n" for i, name in enumerate(gpu.INSTANCES)
-    )
-    source, ptx = tmp_path / "threefry.cu", tmp_path / "threefry.ptx"
-    source.write_text(gpu.SOURCE + uses)
-    subprocess.run([nvcc, "-ptx", "-arch=sm_80", str(source), "-o", str(ptx)], check=True)
-    assert ptx.read_text().count(".entry") == len(gpu.INSTANCES)
 
 
 @on_cpu

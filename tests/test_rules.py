@@ -251,6 +251,7 @@ def test_every_primitive_is_complete() -> None:
     for name, primitive in registry.items():
         if (
             primitive.carries_function
+            or primitive.effect
             or name in ("black_box", "opaque_black_box")
             or name in ("scan", "scan_vjp", "while_loop", "while_vjp", "switch", "jit_call")
             or name.startswith("ufunc:")

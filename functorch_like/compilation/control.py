@@ -269,7 +269,9 @@ def _while(lowering: Any, equation: Equation) -> None:
 def _while_vjp(lowering: Any, equation: Equation) -> None:
     """Forward with the carries pushed on a tape, then back along it."""
     wanted, params = separate(equation.params)
-    closed, active, _ = body_vjp(while_loop, params, wanted)
+    from .simplify import simplified
+
+    closed, active, _ = body_vjp(while_loop, params, wanted)  # which needs the custom rules
     views = [lowering.view(x) for x in equation.inputs]
     results = [lowering.result(v) for v in equation.outputs]
     n_cond, n_consts, n_carry, _ = while_loop.sizes(params)
@@ -280,9 +282,9 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
 
     finals = [Root(v.shape, v.dtype) for v in init]
     carries = carried(lowering, init, finals)
-    test = Body(lowering, params["cond"], [*conds, *carries])
+    test = Body(lowering, simplified(params["cond"]), [*conds, *carries])
     condition = test.small(test.outputs[0])
-    body = Body(lowering, params["body"], [*consts, *carries], large(carries))
+    body = Body(lowering, simplified(params["body"]), [*consts, *carries], large(carries))
     nexts = _nexts(body, carries, body.outputs)
     starts = _starts(lowering, init, carries, equation)
 

@@ -264,6 +264,11 @@ class _Function:
     def write(self, equation: Equation) -> None:
         """Write an equation, or keep its expression for the one that uses it."""
         name = equation.primitive.name
+        if equation.primitive.effect:
+            raise TypeError(
+                "code: expected a program of arrays alone; got one that calls debug.callback or "
+                "debug.print; take these out of the function."
+            )
         statement = STATEMENTS.get(name)
         if statement is not None:
             statement(self, equation, *map(self.name_of, equation.inputs))

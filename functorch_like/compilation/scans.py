@@ -71,7 +71,7 @@ def expand_scans(graph: Graph) -> Graph:
                 back.inputs,
                 [],
                 [],
-                [e for e in back.equations if e.outputs[0] not in again],
+                [e for e in back.equations if not e.outputs or e.outputs[0] not in again],
                 [*[x for k, x in enumerate(back.outputs) if k not in products], *factors],
             )
         )

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..arguments import as_array
 from ..graph import Equation, Graph, Literal, Var
-from ..graph_transforms import derived
+from ..graph_transforms import derived, effectful
 from ..primitives.contraction import contract
 from ..primitives.core import Elementwise, Primitive, ShapedArray, aval_of
 from ..primitives.elementwise import add, multiply, negative, square, subtract
@@ -45,6 +45,7 @@ __all__ = [
     "inline",
     "literals",
     "rewrite",
+    "simplified",
     "simplify",
 ]
 
@@ -159,15 +160,17 @@ def inline(graph: Graph) -> Graph:
 EVALUATED_BODIES = {"scan", "while_loop", "switch"}
 
 
+def simplified(value: Any) -> Any:
+    """A graph, or those among a param's values, simplified; it is done once."""
+    if isinstance(value, Graph):
+        return derived(value, "simplified", lambda: simplify(value))
+    return tuple(map(simplified, value)) if isinstance(value, tuple) else value
+
+
 def bodies(graph: Graph) -> Graph:
     """Simplify the graphs inside loops and branches."""
     if not any(e.primitive.name in EVALUATED_BODIES for e in graph.equations):
         return graph
-
-    def simplified(value: Any) -> Any:
-        if isinstance(value, Graph):
-            return derived(value, "simplified", lambda: simplify(value))
-        return tuple(map(simplified, value)) if isinstance(value, tuple) else value
 
     equations = [
         Equation(
@@ -236,7 +239,7 @@ def dead_code(graph: Graph) -> Graph:
     needed: set[Value] = set(graph.outputs)
     equations = []
     for equation in reversed(graph.equations):
-        if not needed.isdisjoint(equation.outputs):
+        if not needed.isdisjoint(equation.outputs) or effectful(equation):
             equations.append(equation)
             needed.update(equation.inputs)
     if len(equations) == len(graph.equations) and needed.issuperset(graph.constants):
@@ -316,7 +319,7 @@ class _Walk:
                 chain = self.chains.get(primitive) or self.rules(primitive)
                 changed = True
                 break
-        if self.share:
+        if self.share and not effectful(equation):
             key = _key(primitive, inputs, params)
             found = self.seen.get(key)
             if found is not None:

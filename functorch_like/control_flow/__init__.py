@@ -1,6 +1,7 @@
 """Loops and branches that can be differentiated, batched and staged."""
 
+from .associative import associative_scan
 from .branches import cond, switch
 from .loops import fori_loop, map, scan, while_loop
 
-__all__ = ["cond", "fori_loop", "map", "scan", "switch", "while_loop"]
+__all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "while_loop"]

@@ -37,6 +37,7 @@ from ..graph_transforms import (
     scatter,
     stage_closed,
     vjp_graph,
+    without_effects,
 )
 from ..primitives.core import (
     EVAL,
@@ -295,6 +296,7 @@ class Loop(Primitive):
     ) -> Any:
         given = [s is not None for s in slots]
         wanted = tuple(flag and mine for flag, mine in zip(flags, given, strict=True))
+        params = without_effects(params)
         floats = self.float_results(params)
 
         def pull(cts: list) -> list:
@@ -583,9 +585,9 @@ def chosen(flags: Flags, values: Sequence[Any]) -> list[Any]:
     return [x for flag, x in zip(flags, values, strict=True) if flag]
 
 
-def zeros_of(aval: Any) -> Any:
-    """Zeros of the type of an array."""
-    return zeros_like_aval(aval)[()]
+def zeros_of(aval: Any, near: Any = None) -> Any:
+    """Zeros of the type of an array, on the device of ``near``."""
+    return zeros_like_aval(aval, near)[()]
 
 
 def instantiated(flags: Flags, models: Sequence, values: Sequence) -> list[Any]:
@@ -673,7 +675,7 @@ class Scan(Loop):
         carry_cts = chosen(active, carry_cts)
         body, order = params["graph"], list(steps(params["length"], params["reverse"]))
         kept = []
-        totals = [zeros_of(aval_of(x)) for x in chosen(want_constants, constants)]
+        totals = [zeros_of(aval_of(x), x) for x in chosen(want_constants, constants)]
         xs_cts = [np.zeros_like(x) for x in chosen(want_xs, xs)]
         with under(EVAL):
             for i in order:
@@ -752,7 +754,7 @@ class While(Loop):
         )
         _, want_constants, want_carry, _ = split(self.sizes(params), wanted)
         carry_cts = chosen(active, scatter(self.float_results(params), cts))
-        totals = [zeros_of(aval_of(x)) for x in chosen(want_constants, constants)]
+        totals = [zeros_of(aval_of(x), x) for x in chosen(want_constants, constants)]
         cond, body = params["cond"], params["body"]
         kept = []
         with under(EVAL):

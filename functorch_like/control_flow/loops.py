@@ -7,6 +7,7 @@ loop primitive.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +17,10 @@ import numpy as np
 from .. import tree
 from ..arguments import as_array
 from ..batching import vmap
+from ..checkpointing import checkpoint as again_in_reverse
 from ..errors import boundary
 from ..graph_transforms import stage_closed
-from ..primitives.core import ShapedArray, Tracer, aval_of
+from ..primitives.core import EVAL, ShapedArray, Tracer, aval_of, state
 from ..primitives.structural import reshape, slice_at
 from . import loop_primitives
 from .staging import Carry, Label, must_stage, named, own, paths
@@ -38,6 +40,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    checkpoint: int | str | bool | None = None,
 ) -> tuple[Any, Any]:
     """Loop over the leading axis of arrays, carrying a value from step to step.
 
@@ -56,6 +59,14 @@ def scan(
         Take the steps from the last to the first; ``ys`` keeps the order of ``xs``.
     unroll
         Accepted for compatibility with JAX.
+    checkpoint
+        How much reverse mode keeps. None: the carries of all steps, outside ``jit`` also what
+        the steps themselves record. A number ``n``: the carry of every ``n``-th step only; the
+        backward pass runs each ``n`` steps once more, so that ``length / n + n`` carries are in
+        memory at a time (A. Griewank, *Achieving logarithmic growth of temporal and spatial
+        complexity in reverse automatic differentiation*, 1992). ``"auto"`` or True: the ``n``
+        that keeps fewest, the square root of the length. What is as long as ``xs`` and ``ys``
+        stays so. The results are the same.
 
     Returns
     -------
@@ -67,7 +78,7 @@ def scan(
     TypeError
         ``f`` does not return a pair, or its carry changes structure, shape or dtype.
     ValueError
-        Arrays of different lengths, or no length at all.
+        Arrays of different lengths, or no length at all; a ``checkpoint`` of less than 1 step.
 
     Examples
     --------
@@ -76,15 +87,22 @@ def scan(
     >>> ft.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 1., 3.]))
     """
-    return _scan(("scan", f), f, init, xs, length, reverse)
+    return _scan(("scan", f), f, init, xs, length, reverse, checkpoint)
 
 
 def _scan(
-    label: Label, f: Callable, init: Any, xs: Any, length: int | None, reverse: bool
+    label: Label,
+    f: Callable,
+    init: Any,
+    xs: Any,
+    length: int | None,
+    reverse: bool,
+    checkpoint: int | str | bool | None = None,
 ) -> tuple[Any, Any]:
     leaves, xs_tree = tree.flatten(xs)
     slices = [as_array(x) for x in leaves]
     count = _length(label, slices, xs_tree, length)
+    size = _chunk(label, checkpoint, count)
     carry = Carry(label, "carry", init, slices)
 
     def step(value: Any, x: list[Any]) -> tuple[Any, Any]:
@@ -98,7 +116,70 @@ def _scan(
 
     # Without a step only staging tells what the outputs would have been.
     loop = _staged_scan if must_stage() or not count else _eager_scan
-    return loop(label, step, carry, slices, count, bool(reverse))
+    if size is None or size >= count or state.trace is EVAL:
+        return loop(label, step, carry, slices, count, bool(reverse))
+    return _in_chunks(loop, label, step, carry, slices, count, bool(reverse), size)
+
+
+def _chunk(label: Label, given: Any, length: int) -> int | None:
+    """The number of steps after which a carry is kept; None to keep all."""
+    if given is None or given is False:
+        return None
+    if given is True or given == "auto":
+        return math.isqrt(max(length - 1, 0)) + 1
+    if isinstance(given, str):
+        raise ValueError(
+            f"{named(label)}: expected checkpoint to be a number of steps, 'auto' or None; got "
+            f"{given!r}."
+        )
+    size = operator.index(given)
+    if size < 1:
+        raise ValueError(
+            f"{named(label)}: expected checkpoint to be at least 1 step; got {size}; write None "
+            "to keep all carries."
+        )
+    return size
+
+
+def _in_chunks(
+    loop: Callable,
+    label: Label,
+    step: Callable,
+    carry: Carry,
+    xs: list[Any],
+    length: int,
+    reverse: bool,
+    size: int,
+) -> tuple[Any, Any]:
+    """A scan over chunks of steps, of which reverse mode keeps the carry they start from.
+
+    ``scan`` as a primitive is reversed from its operands, and so runs each chunk again by itself;
+    Python's loop does under ``checkpoint``.
+    """
+
+    def chunk(value: Any, rows: list[Any]) -> tuple[Any, Any]:
+        return loop(label, step, carry.at(tree.leaves(value)), rows, size, reverse)
+
+    if loop is _eager_scan:
+        chunk = again_in_reverse(chunk)
+    whole = length // size * size
+    # The rest of the steps comes last: the first rows in a reversed scan.
+    cut = length - whole if reverse else whole
+    head, rest = [x[:cut] for x in xs], [x[cut:] for x in xs]
+    if reverse:
+        head, rest = rest, head
+    head = [x.reshape(whole // size, size, *x.shape[1:]) for x in head]
+    value, ys = loop(label, chunk, carry, head, whole // size, reverse)
+    ys = tree.map(lambda y: y.reshape(whole, *y.shape[2:]), ys)
+    if whole == length:
+        return value, ys
+    value, more = loop(label, step, carry.at(tree.leaves(value)), rest, length - whole, reverse)
+    if tree.structure(more) != tree.structure(ys):
+        raise TypeError(
+            f"{named(label)}: expected every step to return y structured like the first, "
+            f"{tree.describe(tree.structure(ys))}; got {tree.describe(tree.structure(more))}."
+        )
+    return value, tree.map(lambda *two: np.concatenate(two[::-1] if reverse else two), ys, more)
 
 
 def _length(label: Label, xs: list[Any], xs_tree: tree.PyTreeDef, length: int | None) -> int:
@@ -274,10 +355,12 @@ def _map(label: Label, f: Callable, xs: Any) -> Any:
 
 
 @boundary
-def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any) -> Any:
+def while_loop(
+    cond_fun: Callable, body_fun: Callable, init_val: Any, checkpoint: int | None = None
+) -> Any:
     """Apply a function for as long as a condition holds.
 
-    Reverse mode differentiates it too: the values of all steps are kept.
+    Reverse mode differentiates it too: the values of all steps are kept, or of some.
 
     Parameters
     ----------
@@ -288,6 +371,10 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any) -> Any:
     init_val
         The first value, a pytree of arrays. A Python number takes the dtype that ``body_fun``
         gives it.
+    checkpoint
+        How much reverse mode keeps. None: the values of all steps. A number ``n``: the value of
+        every ``n``-th step only; the backward pass runs each ``n`` steps once more, as in
+        ``scan``. The condition is asked once more every ``n`` steps.
 
     Returns
     -------
@@ -299,6 +386,8 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any) -> Any:
     TypeError
         A condition that is not a single truth value, or a value that changes structure, shape
         or dtype.
+    ValueError
+        A ``checkpoint`` of less than 1 step, or ``"auto"``: the number of steps is not known.
 
     Examples
     --------
@@ -306,13 +395,22 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any) -> Any:
     >>> ft.while_loop(lambda x: x < 100, lambda x: x * x, 3)
     np.int64(6561)
     """
-    return _while(("while_loop", body_fun), ("while_loop", cond_fun), cond_fun, body_fun, init_val)
+    label, cond_label = ("while_loop", body_fun), ("while_loop", cond_fun)
+    if checkpoint is True or isinstance(checkpoint, str):
+        raise ValueError(
+            f"{named(label)}: expected checkpoint to be a number of steps or None; got "
+            f"{checkpoint!r}, and how many steps there will be is not known; give the number."
+        )
+    size = _chunk(label, checkpoint, 0)
+    carry = Carry(label, "value", init_val)
+    if size is None or state.trace is EVAL:
+        return _while(label, cond_label, cond_fun, body_fun, carry)
+    return _while_in_chunks(label, cond_label, cond_fun, body_fun, carry, size)
 
 
 def _while(
-    label: Label, cond_label: Label, cond_fun: Callable, body_fun: Callable, init: Any
+    label: Label, cond_label: Label, cond_fun: Callable, body_fun: Callable, carry: Carry
 ) -> Any:
-    carry = Carry(label, "value", init)
     if must_stage():
         return _staged_while(label, cond_label, cond_fun, body_fun, carry)
     leaves = carry.fresh()
@@ -324,6 +422,36 @@ def _while(
         first = False
         leaves = carry.returned(out)
     return tree.unflatten(carry.structure, leaves)
+
+
+def _while_in_chunks(
+    label: Label,
+    cond_label: Label,
+    cond_fun: Callable,
+    body_fun: Callable,
+    carry: Carry,
+    size: int,
+) -> Any:
+    """A loop over loops of so many steps at most; see ``_in_chunks``."""
+
+    def more(value: Any) -> Any:
+        return np.logical_and(value[0] < size, _truth(cond_label, cond_fun(value[1])))
+
+    def advance(value: Any) -> Any:
+        out = body_fun(value[1])
+        # Here, where an error names the value without the counter.
+        checked = carry.at(carry.leaves)
+        if not checked.promoted(out):
+            checked.returned(out)
+        return value[0] + 1, out
+
+    def chunk(value: Any) -> Any:
+        counted = Carry(label, "value", (np.int64(0), value))
+        counted.weak[1:] = carry.weak
+        return _while(label, cond_label, more, advance, counted)[1]
+
+    body = chunk if must_stage() else again_in_reverse(chunk)
+    return _while(label, cond_label, cond_fun, body, carry)
 
 
 def _truth(label: Label, given: Any) -> Any:
@@ -416,7 +544,8 @@ def fori_loop(
             return value[0] + 1, body_fun(value[0], value[1])
 
         init = (start if isinstance(start, Tracer) else np.int64(start), init_val)
-        return _while(label, label, lambda value: value[0] < stop, advance, init)[1]
+        carry = Carry(label, "value", init)
+        return _while(label, label, lambda value: value[0] < stop, advance, carry)[1]
 
     # The counter is carried: a loop over np.arange would keep all of it in memory.
     def step(value: Any, _: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy as copy_object
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,12 @@ class Carry:
             for i, x in enumerate(self.leaves):
                 if self.weak[i] and single and x.dtype.kind in "fc":
                     self.leaves[i] = x.astype("f" if x.dtype.kind == "f" else "F")
+
+    def at(self, leaves: list[Any]) -> Carry:
+        """The carry at a later step, as far as it has settled its dtypes."""
+        later = copy_object(self)
+        later.weak, later.avals, later.leaves = list(self.weak), list(self.avals), list(leaves)
+        return later
 
     def fresh(self) -> list[Any]:
         """Leaves of the initial carry that the function may assign to, traced values too."""

@@ -21,6 +21,7 @@ from ..graph_transforms import (
     reached,
     scatter,
     vjp_graph,
+    without_effects,
 )
 from ..primitives.core import EVAL, Primitive, ShapedArray, aval_of, under
 from ..primitives.structural import full_batch, zeros_like
@@ -120,6 +121,7 @@ class Switch(Primitive):
         self, trace: Any, answers: Sequence, primals: Sequence, slots: Sequence, params: dict
     ) -> Any:
         index, *operands = primals
+        params = without_effects(params)
         graphs = params["graphs"]
         given = [s is not None for s in slots]
         wanted = tuple(given[1:])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConcreteValueError, user_line
-from ..primitives.core import EVAL, Trace, Tracer, dtype_of, shape_of, state
+from ..primitives.core import EVAL, Trace, Tracer, beside, dtype_of, shape_of, state
 from .dispatch import implements
 from .elementwise import as_operand
 from .manipulation import astype, broadcast_to, reshape, stack
@@ -149,7 +149,7 @@ def zeros(
     shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
 ) -> Any:
     """Zeros; inside a transform they can be assigned traced values."""
-    return traced(np.zeros(_shape(shape), dtype, order, device=device))
+    return traced(beside(like, np.zeros(_shape(shape), dtype, order, device=device)))
 
 
 @implements(np.ones)
@@ -157,7 +157,7 @@ def ones(
     shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
 ) -> Any:
     """Ones; inside a transform they can be assigned traced values."""
-    return traced(np.ones(_shape(shape), dtype, order, device=device))
+    return traced(beside(like, np.ones(_shape(shape), dtype, order, device=device)))
 
 
 @implements(np.empty)
@@ -165,7 +165,7 @@ def empty(
     shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None
 ) -> Any:
     """Zeros, in NumPy's place for "uninitialised"; can be assigned traced values."""
-    return zeros(shape, dtype, order, device=device)
+    return zeros(shape, dtype, order, device=device, like=like)
 
 
 @implements(np.full)
@@ -183,7 +183,7 @@ def full(
     if isinstance(value, Tracer):
         _check_device("full", device)
         return broadcast_to(value if dtype is None else astype(value, dtype), shape).copy()
-    return traced(np.full(_shape(shape), value, dtype, order, device=device))
+    return traced(beside(like, np.full(_shape(shape), value, dtype, order, device=device)))
 
 
 @implements(np.eye)
@@ -266,7 +266,7 @@ def zeros_like(
     *,
     device: Any = None,
 ) -> Any:
-    return zeros(*_like(a, dtype, shape), device=device)
+    return zeros(*_like(a, dtype, shape), device=device, like=a)
 
 
 @implements(np.ones_like)
@@ -279,7 +279,7 @@ def ones_like(
     *,
     device: Any = None,
 ) -> Any:
-    return ones(*_like(a, dtype, shape), device=device)
+    return ones(*_like(a, dtype, shape), device=device, like=a)
 
 
 @implements(np.full_like)
@@ -294,7 +294,7 @@ def full_like(
     device: Any = None,
 ) -> Any:
     shape, dtype = _like(a, dtype, shape)
-    return full(shape, fill_value, dtype, device=device)
+    return full(shape, fill_value, dtype, device=device, like=a)
 
 
 @implements(np.copy)
@@ -319,9 +319,10 @@ def linspace(
     parts = num - 1 if endpoint else num
     step = (stop - start) / parts if parts > 0 else (stop - start) * np.nan
     ramp = np.arange(num, dtype=step.dtype).reshape(-1, *(1,) * np.ndim(stop - start))
+    ramp = beside(step, ramp)
     made = start + ramp * step if parts > 0 else start + 0.0 * ramp * (stop - start)
     if endpoint and num > 1:  # as NumPy does, the last point is exactly stop
-        last = np.arange(num).reshape(ramp.shape) == num - 1
+        last = beside(step, np.arange(num).reshape(ramp.shape) == num - 1)
         made = np.where(last, stop + 0.0 * made, made)
     if axis:
         made = np.moveaxis(made, 0, axis)

@@ -132,8 +132,8 @@ def cupy_kernel(self: Tracer, kernel: Any, *inputs: Any, **kwargs: Any) -> Any:
     ufunc = _cupy_ufuncs().get(kernel)
     if ufunc is None:
         raise TypeError(
-            f"{kernel.name}: this kernel of CuPy has no derivative, at {user_line()}; write it with "
-            "NumPy functions, or give it one with functorch_like.wrap(f, vjp=...)."
+            f"{kernel.name}: this kernel of CuPy has no derivative, at {user_line()}; write it "
+            "with NumPy functions, or give it one with functorch_like.wrap(f, vjp=...)."
         )
     return ufunc(*inputs, **kwargs)
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import user_line
+from ..kernels.device import is_gpu
 from ..primitives.core import Tracer
 
 __all__ = ["run_numpy_source"]
@@ -79,7 +80,7 @@ def _writable_like(name: str) -> Callable:
     def make(a: Any, *args: Any, **kwargs: Any) -> Any:
         from . import creation
 
-        a = a if isinstance(a, Tracer) else np.asarray(a)
+        a = a if isinstance(a, Tracer) or is_gpu(a) else np.asarray(a)
         return getattr(creation, name)(a, *args, **kwargs)
 
     return make

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConcreteValueError, MutationError, user_line
+from ..kernels.device import is_gpu
 from ..primitives import elementwise as e
-from ..primitives.core import Tracer, dtype_of, shape_of
+from ..primitives.core import Tracer, beside, dtype_of, shape_of
 from ..primitives.indexing import gather, scatter_add, scatter_set, update_at
 from ..primitives.structural import slice_at, update_slice
 from .dispatch import implements, refuse_out
@@ -42,7 +43,7 @@ def _concrete_mask(mask: Any) -> np.ndarray:
             f"{mask._trace.name}: indexing by a boolean mask that depends on a traced value has no "
             f"fixed shape, at {user_line()}; write np.where(mask, x, other) instead."
         )
-    return np.asarray(value)
+    return value if is_gpu(value) else np.asarray(value)
 
 
 def _normalize(index: Any, shape: tuple[int, ...]) -> list[Any]:
@@ -107,7 +108,30 @@ def getitem(x: Any, index: Any) -> Any:
     if mask is not None:  # one more axis, of length one or none
         taken = slice_at(x, index=(None,))
         return taken if _concrete_mask(mask) else slice_at(taken, index=(slice(0, 0),))
-    return _advanced(x, _normalize(index, x.shape))
+    taken = _advanced(x, _normalize(index, x.shape))
+    index = index if kind is tuple else (index,)
+    if len(taken.shape) and all(map(_is_number, index)):
+        return _row_of(x, taken, index)
+    return taken
+
+
+def _is_number(item: Any) -> bool:
+    """Whether an index is basic, or one traced integer, which stands for a number."""
+    return _is_basic(item) or (isinstance(item, Tracer) and item.shape == ())
+
+
+def _row_of(x: Any, taken: Any, index: tuple) -> Any:
+    """``x[i]`` at a traced position shares the memory of ``x``, as it does at a known one."""
+
+    def read(base: Any) -> Any:
+        return _advanced(base, _normalize(index, base.shape))
+
+    def write(base: Any, value: Any) -> Any:
+        changed = base.copy()
+        setitem(changed, index, value)
+        return changed
+
+    return view_of(x, taken, "function", (read, write, index))
 
 
 def _single_mask(index: Any) -> Any:
@@ -164,6 +188,8 @@ def _advanced(x: Any, items: list[Any]) -> Any:
 
 def _index_array(a: Any, shape: tuple[int, ...], size: int) -> Any:
     if not isinstance(a, Tracer):
+        if is_gpu(a):  # whether it is inside of the bounds is known on the device alone
+            return np.broadcast_to(a, shape)
         a = np.asarray(a)
         if a.size and not (-size <= a.min() and a.max() < size):
             bad = a.max() if a.max() >= size else a.min()
@@ -189,7 +215,8 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
             f"assignment of {value.dtype} to an array of {x.dtype}, at {user_line()}: the value "
             "and its derivative would be truncated; make the array with a floating dtype."
         )
-    value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
+    if not isinstance(value, (Tracer, np.ndarray)) and not is_gpu(value):
+        value = beside(x, np.asarray(value, x.dtype))
     if value.dtype != x.dtype:
         value = astype(value, x.dtype)
     if all(map(_is_basic, index if type(index) is tuple else (index,))):
@@ -211,10 +238,10 @@ def setitem(x: Tracer, index: Any, value: Any) -> None:
     if any(isinstance(a, Tracer) and a.concrete() is None for a in arrays):
         _set_traced(x, value, items, basic, arrays, axes)
         return
-    plain = tuple(np.asarray(a.concrete()) if isinstance(a, Tracer) else a for a in items)
-    count = np.arange(x.size).reshape(x.shape)[plain]
-    written = np.full(x.shape, -1)
-    written[plain] = np.arange(count.size).reshape(count.shape)
+    plain = tuple(a.concrete() if isinstance(a, Tracer) else a for a in items)
+    count = beside(x, np.arange(x.size).reshape(x.shape))[plain]
+    written = beside(x, np.full(x.shape, -1))
+    written[plain] = beside(x, np.arange(count.size).reshape(count.shape))
     source = ravel(_fill(value, count.shape))
     if count.size == 0:
         assign(x, e.positive(x))  # nothing, unless it is refused
@@ -239,8 +266,8 @@ def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes
     if shape == ():  # one position: nothing is written twice
         assign(x, update_at(x, astype(_fill(value, target), x.dtype), *index))
         return
-    order = np.arange(int(np.prod(target, dtype=int))).reshape(target)
-    written = scatter_set(np.full(x.shape, -1), order, *index)
+    order = beside(x, np.arange(int(np.prod(target, dtype=int))).reshape(target))
+    written = scatter_set(beside(x, np.full(x.shape, -1)), order, *index)
     chosen = gather(ravel(_fill(value, target)), e.maximum(written, 0))
     assign(x, e.select(e.greater_equal(written, 0), chosen, x))
 
@@ -274,7 +301,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
 
 
 def _as_array(x: Any) -> Any:
-    return x if isinstance(x, Tracer) else np.asarray(x)
+    return x if isinstance(x, Tracer) or is_gpu(x) else np.asarray(x)
 
 
 @implements(np.take_along_axis)
@@ -294,7 +321,7 @@ def _along(arr: Any, indices: Any, axis: int) -> list[Any]:
         else:
             dims = [1] * len(shape)
             dims[k] = n
-            index.append(np.arange(n).reshape(dims))
+            index.append(beside(arr, np.arange(n).reshape(dims)))
     return index
 
 
@@ -489,17 +516,18 @@ def trace(
 
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Any:
-    return e.select(_below(m, k), m, np.zeros(1, m.dtype))
+    return e.select(_below(m, k), m, beside(m, np.zeros(1, m.dtype)))
 
 
 def _below(m: Any, k: int) -> Any:
     m_shape = shape_of(m)[-2:]
-    return np.tri(*(m_shape if len(m_shape) == 2 else (m_shape[0], m_shape[0])), k, bool)
+    shape = m_shape if len(m_shape) == 2 else (m_shape[0], m_shape[0])
+    return beside(m, np.tri(*shape, k, bool))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Any:
-    return e.select(_below(m, k - 1), np.zeros(1, m.dtype), m)
+    return e.select(_below(m, k - 1), beside(m, np.zeros(1, m.dtype)), m)
 
 
 def add_at(x: Any, index: Any, value: Any) -> Any:

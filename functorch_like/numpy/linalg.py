@@ -18,7 +18,7 @@ from ..errors import user_line
 from ..primitives import elementwise as e
 from ..primitives import linalg as p
 from ..primitives.contraction import contract
-from ..primitives.core import Tracer, dtype_of, shape_of
+from ..primitives.core import Tracer, beside, dtype_of, shape_of
 from ..primitives.reduction import reduce_sum
 from ..primitives.structural import conjugate as conjugate_primitive
 from ..primitives.structural import imag as imag_primitive
@@ -137,7 +137,10 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
             rcond = rtol
     elif rtol is not np._NoValue:
         raise ValueError("np.linalg.pinv: `rtol` and `rcond` can't be both set.")
-    cutoff = broadcast_to(_inexact(rcond), a.shape[:-2])
+    cutoff = _inexact(rcond)
+    if not hasattr(rcond, "dtype"):
+        cutoff = beside(a, cutoff)
+    cutoff = broadcast_to(cutoff, a.shape[:-2])
     return p.pseudo_inverse(a, cutoff, hermitian=bool(hermitian))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import user_line
+from ..kernels.device import is_gpu
 from ..primitives import structural as p
 from ..primitives.core import Tracer, dtype_of, shape_of
 from .dispatch import implements
@@ -205,7 +206,7 @@ def _arrays(seq: Any) -> list[Any]:
     if isinstance(seq, Tracer):  # iterate over the leading axis
         return list(seq)
     operands = [as_operand(x) for x in seq]
-    return [x if isinstance(x, Tracer) else np.asarray(x) for x in operands]
+    return [x if isinstance(x, Tracer) or is_gpu(x) else np.asarray(x) for x in operands]
 
 
 def _unified(arrays: Sequence[Any], dtype: Any, casting: str) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConcreteValueError, user_line
+from ..kernels.device import is_gpu
 from ..primitives.core import Tracer, shape_of
 from .elementwise import as_operand
 from .manipulation import astype, broadcast_to, normalize_axes, reshape, transpose
@@ -17,7 +18,7 @@ __all__ = ["as_array", "as_floating", "is_known", "known_value", "weights_like"]
 def as_array(x: Any) -> Any:
     """An operand as an array or a tracer."""
     x = as_operand(x)
-    return x if isinstance(x, Tracer) else np.asarray(x)
+    return x if isinstance(x, Tracer) or is_gpu(x) else np.asarray(x)
 
 
 def as_floating(x: Any) -> Any:
@@ -36,7 +37,7 @@ def known_value(name: str, x: Any, why: str = "it depends on values not known") 
     value = x.concrete() if isinstance(x, Tracer) else x
     if value is None:
         raise ConcreteValueError(f"{name}: {why}, at {user_line()}.")
-    return np.asarray(value)
+    return value if is_gpu(value) else np.asarray(value)
 
 
 def weights_like(name: str, weights: Any, a: Any, axis: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import elementwise as e
-from ..primitives.core import Tracer
+from ..primitives.core import Tracer, beside
 from ..primitives.reduction import keep_dims
 from .dispatch import implements, refuse_out
 from .elementwise import discretize
@@ -158,7 +158,7 @@ def _quantile(
         methods = sorted([*_CONTINUOUS, *_STEPPED])
         raise ValueError(f"{name}: expected a method out of {methods}; got {method!r}.")
     weak = type(q) in (int, float)  # a Python number does not promote float32
-    q = as_floating(q)
+    q = as_floating(q) if hasattr(q, "dtype") else beside(a, as_floating(q))
     if scale != 1.0:
         q = q / scale
     if is_known(q) and not np.all((known_value(name, q) >= 0) & (known_value(name, q) <= 1)):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import structural as p
-from ..primitives.core import Tracer
+from ..primitives.core import Tracer, beside
 from .dispatch import implements
 from .indexing import take
 from .manipulation import astype, broadcast_to, concatenate, moveaxis, normalize_axis, reshape
@@ -100,13 +100,13 @@ def _framed(array: Any, widths: list[tuple[int, int]]) -> Any:
 
 
 def _pad_constant(array: Any, widths: list[tuple[int, int]], values: Any) -> Any:
-    values = as_array(values)
+    values = as_array(values) if hasattr(values, "dtype") else beside(array, as_array(values))
     if not isinstance(values, Tracer) and not np.any(values):
         return _framed(array, widths)
     values = astype(values, array.dtype)
     if values.ndim == 0:
         outside = np.pad(np.zeros(array.shape, bool), widths, constant_values=True)
-        return np.where(outside, values, _framed(array, widths))
+        return np.where(beside(array, outside), values, _framed(array, widths))
     for axis, (width, sides) in enumerate(zip(widths, _of_sides(values, array.ndim), strict=True)):
         shapes = [(*array.shape[:axis], n, *array.shape[axis + 1 :]) for n in width]
         before, after = (broadcast_to(v, s) for v, s in zip(sides, shapes, strict=True))
@@ -124,7 +124,7 @@ def _ramp(array: Any, axis: int, width: tuple[int, int], ends: tuple[Any, Any]) 
 
     def line(end: Any, edge: Any, n: int, flipped: bool) -> Any:
         steps = np.arange(n)[::-1] if flipped else np.arange(n)
-        steps = steps.reshape((-1,) + (1,) * (array.ndim - axis - 1))
+        steps = beside(array, steps.reshape((-1,) + (1,) * (array.ndim - axis - 1)))
         return astype(end + steps * ((edge - end) / max(n, 1)), array.dtype)
 
     before = line(ends[0], first, width[0], False)
@@ -163,7 +163,7 @@ def _odd(array: Any, even: Any, place: Any, axis: int, width: Any, mode: str) ->
         b = np.zeros_like(b)
     s = np.where((place == 0) | (place == n - 1), 0.0, total - a - b)
     along = (-1,) + (1,) * (array.ndim - axis - 1)
-    s, a, b = (reshape(v.astype(array.dtype), along) for v in (s, a, b))
+    s, a, b = (beside(array, reshape(v.astype(array.dtype), along)) for v in (s, a, b))
     edges = _slab(array, axis, slice(1)), _slab(array, axis, slice(-1, None))
     return s * even + a * edges[0] + b * edges[1]
 

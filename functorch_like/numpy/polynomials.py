@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import Tracer
+from ..primitives.core import Tracer, beside
 from .dispatch import implements
 from .manipulation import astype, concatenate, ravel, reshape, stack
 from .operands import as_array, as_floating, is_known, known_value
@@ -25,7 +25,7 @@ def _trimmed(c: Any) -> Any:
     if not is_known(c):
         return c
     significant = np.flatnonzero(known_value("", c))
-    return c[significant[0] :] if len(significant) else c[-1:]
+    return c[int(significant[0]) :] if len(significant) else c[-1:]
 
 
 @implements(np.polymul)
@@ -63,9 +63,10 @@ def poly(seq_of_zeros: Any) -> Any:
         raise ValueError("input must be 1d or non-empty square 2d array.")
     if not shape[0]:
         return 1.0
-    made: Any = np.ones(1, zeros.dtype)
+    made: Any = beside(zeros, np.ones(1, zeros.dtype))
+    one = beside(zeros, np.ones((), zeros.dtype))
     for i in range(shape[0]):
-        made = np.convolve(made, stack([np.ones((), zeros.dtype), -zeros[i]]))
+        made = np.convolve(made, stack([one, -zeros[i]]))
     if made.dtype.kind == "c":
         if not real and is_known(zeros):  # conjugate pairs have real coefficients
             values = known_value("np.poly", zeros)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.device import is_gpu
 from ..primitives import elementwise as e
 from ..primitives import reduction as p
 from ..primitives.core import Tracer, dtype_of, shape_of
@@ -23,7 +24,7 @@ NOT_GIVEN = np._NoValue
 
 
 def _array(x: Any) -> Any:
-    return x if isinstance(x, Tracer) else np.asarray(x)
+    return x if isinstance(x, Tracer) or is_gpu(x) else np.asarray(x)
 
 
 def _given(x: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives import fft as convolution
-from ..primitives.core import Tracer, shape_of
+from ..primitives.core import Tracer, beside, shape_of
 from .creation import array
 from .dispatch import implements
 from .elementwise import as_operand, conjugate, real
@@ -273,7 +273,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
     n = x.shape[0] if N is None else N
     if n == 0:
         return np.zeros((x.shape[0], 0), x.dtype)
-    ones = np.ones((x.shape[0], 1), x.dtype)
+    ones = beside(x, np.ones((x.shape[0], 1), x.dtype))
     powers = ones
     if n > 1:
         repeated = broadcast_to(reshape(x, (-1, 1)), (x.shape[0], n - 1))

@@ -4,6 +4,9 @@ Tracers record values, so a view here is a value of its own that remembers what 
 from and how. Assigning to a view writes the change back into its base; assigning to a base
 reads its living views again. Where NumPy decides between a view and a copy by memory layout,
 which a traced array does not have, an assignment that would show the difference is refused.
+
+After a branch or loop whose course is not known, two names may or may not stand for one array.
+Both can be read; once one of them is written, reading the other is an error.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from typing import Any
 
 from ..errors import MutationError, user_line
 from ..primitives import structural as p
-from ..primitives.core import Tracer
+from ..primitives.core import LOST, EscapedTracerError, Tracer, escaped_message, state
 
-__all__ = ["assign", "is_view_at", "view_of"]
+__all__ = ["assign", "is_view_at", "lose", "may_share", "origins", "refresh", "view_of"]
 
 
 class View:
@@ -102,13 +105,26 @@ def _leading(index: tuple) -> bool:
 def is_view_at(view: Any, base: Any, index: tuple) -> bool:
     """Whether ``view`` is ``base[index]``: what ``x[i] += v`` assigns back."""
     made = _view(view)
-    return (
-        made is not None and made.base is base and made.kind == "slice" and made.argument == index
-    )
+    if made is None or made.base is not base:
+        return False
+    if made.kind == "slice":
+        return made.argument == index
+    if made.kind == "function" and len(made.argument) == 3:  # at traced positions
+        at = made.argument[2]
+        return len(at) == len(index) and all(map(_same_item, at, index))
+    return False
+
+
+def _same_item(a: Any, b: Any) -> bool:
+    if isinstance(a, Tracer) or isinstance(b, Tracer):
+        return a is b
+    return type(a) is type(b) and bool(a == b)
 
 
 def assign(x: Any, value: Any) -> None:
     """Let ``x`` stand for ``value`` from here on, and what shares its memory accordingly."""
+    if x._trace is LOST:
+        raise EscapedTracerError(escaped_message(x))
     path = [x]
     node = _view(x)
     while node is not None:
@@ -119,17 +135,65 @@ def assign(x: Any, value: Any) -> None:
         path.append(node.base)
         node = _view(node.base)
     _check(path[-1], path)
-    x.become(value)
+    _become(x, value)
     for child, base in itertools.pairwise(path):
         made = _view(child)
         assert made is not None
-        base.become(made.write(child))
-    _refresh(path[-1], path)
+        _become(base, made.write(child))
+    refresh(path[-1], path)
+    if hasattr(path[-1], "_shares"):
+        for other in origins(path[-1])[1:]:
+            lose(other)
+
+
+def _become(x: Any, value: Any) -> None:
+    """Let ``x`` stand for another value: in a scripted branch or loop, until its end."""
+    region = getattr(state.trace, "region", None)
+    if region is None or x._trace is state.trace:
+        x.become(value)
+    else:
+        region.write(x, value)
+
+
+def origins(x: Any) -> list[Any]:
+    """The array whose memory ``x`` has, first, and those that may be the same one."""
+    while (made := _view(x)) is not None:
+        x = made.base
+    found = [x]
+    for reference in getattr(x, "_shares", ()):
+        y = reference()
+        if y is not None and not any(y is z for z in found):
+            found.append(y)
+    return found
+
+
+def may_share(x: Any, y: Any) -> None:
+    """Note that two arrays may be one."""
+    for a, b in ((x, y), (y, x)):
+        if not hasattr(a, "_shares"):
+            a._shares = []
+        a._shares.append(weakref.ref(b))
+
+
+def lose(x: Any) -> None:
+    """Note that the value of ``x``, and of its views, can no longer be told."""
+    for view in _living(x):
+        lose(view)
+    region = getattr(state.trace, "region", None)
+    if region is not None:
+        region.lose(x)
+    x._trace = LOST
 
 
 def _living(x: Any) -> list[Any]:
+    """Views in use; not those that a branch or loop took and that ended with it."""
+    trace = state.trace
     found = (reference() for reference in getattr(x, "_views", ()))
-    return [view for view in found if view is not None]
+    return [
+        view
+        for view in found
+        if view is not None and (view._trace is trace or trace.inside(view._trace))
+    ]
 
 
 def _check(x: Any, path: list) -> None:
@@ -141,13 +205,14 @@ def _check(x: Any, path: list) -> None:
         _check(view, path)
 
 
-def _refresh(x: Any, path: list) -> None:
+def refresh(x: Any, path: list) -> None:
+    """Read the views of ``x`` again, but those on the path of an assignment."""
     for view in _living(x):
         if not any(view is node for node in path):
             made = _view(view)
             assert made is not None
-            view.become(made.read())
-        _refresh(view, path)
+            _become(view, made.read())
+        refresh(view, path)
 
 
 def _refuse(x: Any) -> None:

@@ -224,7 +224,7 @@ def _counts(
     """A sampler of counts whose parameters are constants of dtype ``real``."""
     key = checked_key(name, key)
     shape = common_shape(name, shape, **given)
-    operands = [stop_gradient(parameter(x, real, shape)) for x in given.values()]
+    operands = [beside(key, stop_gradient(parameter(x, real, shape))) for x in given.values()]
     return primitive(key, *operands, dtype=dtype)
 
 

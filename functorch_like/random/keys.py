@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import user_line
 from ..kernels.device import is_gpu
-from ..kernels.gpu import launch
 from ..numpy.elementwise import as_operand, discretize
 from ..primitives import random as p
 from ..primitives.core import Tracer, dtype_of, shape_of
+from ..primitives.core import beside as placed_beside
 from ..primitives.elementwise import bitwise_and, right_shift
 from ..primitives.structural import broadcast_to, concatenate, convert, reshape
 
@@ -316,10 +316,7 @@ def common_shape(name: str, shape: Any, **parameters: Any) -> tuple[int, ...]:
 
 def beside(key: Any, x: Any) -> Any:
     """A parameter on the key's device."""
-    held = key.concrete() if isinstance(key, Tracer) else key
-    if isinstance(x, np.ndarray) and is_gpu(held):
-        return launch.cupy().asarray(x)
-    return x
+    return placed_beside(key, x) if isinstance(x, np.ndarray) else x
 
 
 def parameter(x: Any, dtype: np.dtype, shape: tuple[int, ...]) -> Any:

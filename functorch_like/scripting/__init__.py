@@ -10,21 +10,23 @@ from typing import Any
 from .. import tree
 from ..errors import ScriptError, boundary
 from . import operators
+from .regions import Unsettled
 from .rewrite import rewrite
 from .state import Nothing
 
 __all__ = ["script"]
 
 
+@boundary
 def script(f: Callable) -> Callable:
     """Rewrite a function from its source, so that its control flow may depend on traced values.
 
     ``if``, ``while``, ``for``, ``break``, ``continue``, ``return`` anywhere, ``and/or/not``,
     chained comparisons and ``a if c else b`` become ``cond``, ``while_loop`` and ``scan`` where
     they depend on values that ``jit`` or ``vmap`` do not know, and stay Python's where they are
-    known. Functions of yours that it calls are rewritten too. Arrays made by ``np.zeros`` and the
-    like can be assigned traced values, ``np.array([x, y])`` may hold them, and ``math``'s functions
-    take them.
+    known. Functions, methods and constructors of yours that it calls are rewritten too. Arrays made
+    in the function can be assigned traced values, ``np.array([x, y])`` may hold them, and
+    ``math``'s functions take them.
 
     Parameters
     ----------
@@ -46,7 +48,15 @@ def script(f: Callable) -> Callable:
     -----
     A loop over a ``range`` or the rows of an array is one loop of the compiled program if
     something that it carries is traced and it has more than a few steps; if its body needs the
-    index as a Python integer it is written out. ``assert`` of a traced condition is not checked.
+    index as a Python integer it is written out.
+
+    Arrays are written in place as in NumPy, under all the names that share them. Where it depends
+    on a traced value whether two names share an array, reading one after the other was written is
+    an error.
+
+    ``assert`` of a traced condition, and ``raise`` in a branch of one, are not checked in compiled
+    code: it goes on as if all were well. ``float(x)`` and ``int(x)`` of a traced number stay
+    traced, and ``min``, ``max``, ``any``, ``all`` and ``round`` take traced numbers.
 
     Examples
     --------
@@ -75,7 +85,10 @@ def script(f: Callable) -> Callable:
     @functools.wraps(f)
     @boundary
     def scripted(*args: Any, **kwargs: Any) -> Any:
-        out = inner(*args, **kwargs)
+        try:
+            out = inner(*args, **kwargs)
+        except Unsettled as error:
+            raise ScriptError(*error.args) from None
         for leaf in tree.leaves(out):
             if isinstance(leaf, Nothing):
                 leaf._raise()

@@ -10,7 +10,18 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["always_ends", "changed", "ends", "exposed", "loads", "reads", "stored"]
+__all__ = [
+    "always_ends",
+    "captured",
+    "changed",
+    "declared",
+    "endless",
+    "ends",
+    "exposed",
+    "loads",
+    "reads",
+    "stored",
+]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -69,6 +80,29 @@ def changed(nodes: Iterable[ast.AST]) -> set[str]:
         if target is not None:
             found.update(_root(target))
     return found
+
+
+def captured(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that functions defined here read."""
+    found: set[str] = set()
+    for node in _within(nodes):
+        if isinstance(node, FUNCTIONS):
+            body = [node.body] if isinstance(node, ast.Lambda) else node.body
+            own = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+            if not isinstance(node, ast.Lambda):
+                own |= stored(body) - set(declared(body))
+            found |= (set(loads(body)) | set(declared(body))) - own
+    return found
+
+
+def declared(nodes: Iterable[ast.AST]) -> dict[str, type]:
+    """Names declared global or nonlocal, and which of the two."""
+    return {
+        name: type(node)
+        for node in _within(nodes)
+        if isinstance(node, (ast.Global, ast.Nonlocal))
+        for name in node.names
+    }
 
 
 def _root(node: ast.AST) -> set[str]:
@@ -186,4 +220,12 @@ def always_ends(statements: Sequence[ast.stmt]) -> bool:
             return True
         if isinstance(s, ast.With) and always_ends(s.body):
             return True
+        if isinstance(s, ast.While) and endless(s):
+            return True
     return False
+
+
+def endless(s: ast.While) -> bool:
+    """Whether a loop is left by return alone."""
+    forever = isinstance(s.test, ast.Constant) and bool(s.test.value)
+    return forever and ast.Break not in ends(s.body)

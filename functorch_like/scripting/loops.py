@@ -6,6 +6,7 @@ is traced; from there on it is staged: one body, however many steps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,10 +18,12 @@ from ..control_flow import scan
 from ..control_flow import while_loop as control_while_loop
 from ..control_flow.staging import must_stage
 from ..errors import ConcreteValueError, ScriptError, user_line
-from ..graph_transforms import stage_closed
-from ..primitives.core import Tracer, aval_of
+from ..graph_transforms import BodyTrace
+from ..primitives.core import Tracer, aval_of, state, under
 from .branches import as_boolean, branch, truth
-from .state import Nothing, Variables, described, is_array, same_static
+from .carried import Carried, Unforeseen
+from .regions import Region
+from .state import Nothing, is_array
 
 __all__ = ["Enumerated", "Range", "Zipped", "for_loop", "while_loop"]
 
@@ -49,6 +52,8 @@ class Range:
     def count(self) -> Any:
         """The number of steps, which may be traced."""
         if isinstance(self.start, Tracer) or isinstance(self.stop, Tracer):
+            if self.step == 1:
+                return np.maximum(self.stop - self.start, 0)
             return np.maximum(
                 (self.stop - self.start + self.step - np.sign(self.step)) // self.step, 0
             )
@@ -58,6 +63,10 @@ class Range:
         """The element at a traced position."""
         return self.start + i * self.step
 
+    def __reversed__(self) -> Range:
+        last = self.start + (self.count - 1) * self.step
+        return Range(last, self.start - (1 if self.step > 0 else -1), -self.step)
+
     def __iter__(self) -> Iterator:
         raise ScriptError(
             "range over traced bounds can only be looped over by a for statement, at "
@@ -66,13 +75,15 @@ class Range:
 
 
 class _Rows:
-    """The leading axis of a traced array."""
+    """The leading axis of an array."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
         self.count = array.shape[0]
 
     def item(self, i: Any) -> Any:
+        if isinstance(i, Tracer) and isinstance(self.array, np.ndarray):
+            return state.trace.constant(self.array)[i]
         return self.array[i]
 
 
@@ -137,26 +148,39 @@ def can_be_rolled(x: Any) -> bool:
 # --- loops ----------------------------------------------------------------------------------------
 
 
+class Loop:
+    """What is known of a loop from its source."""
+
+    def __init__(self, names: Sequence[str], stopped: str | None, line: int) -> None:
+        self.names = names  # of the variables that the loop gives new values
+        self.at = None if stopped is None else names.index(stopped)  # the flag of break
+        self.line = line
+
+
 def while_loop(
     test: Callable,
     step: Callable,
     values: Sequence[Any],
     names: Sequence[str],
+    written: Sequence[Any],
     stopped: str | None,
     line: int,
 ) -> tuple:
-    """``while test(*values): values = step(*values)``."""
+    """``while test(*values): values = step(*values)``.
+
+    ``written`` are the objects that the loop writes into.
+    """
+    loop = Loop(names, stopped, line)
     now = tuple(values)
-    at = None if stopped is None else names.index(stopped)
     while True:
-        stop = False if at is None else truth(now[at])
+        stop = False if loop.at is None else truth(now[loop.at])
         if stop:
             return now
         going = truth(test(*now)) if stop is False else None
         if going is False:
             return now
         if going is None:
-            return _staged_while(test, step, now, names, at, line)
+            return _staged_while(test, step, now, loop, written)
         now = step(*now)
 
 
@@ -165,225 +189,155 @@ def for_loop(
     step: Callable,
     values: Sequence[Any],
     names: Sequence[str],
+    written: Sequence[Any],
     stopped: str | None,
     line: int,
 ) -> tuple:
     """``for item in iterable: values = step(item, *values)``."""
-    at = None if stopped is None else names.index(stopped)
+    loop = Loop(names, stopped, line)
     source = _source(iterable) if must_stage() else None
     if source is None:
-        return _python_for(iter(iterable), step, tuple(values), at)
-    count = source.count
-    if isinstance(count, Tracer):
-        return _rolled(source, 0, count, step, tuple(values), names, at, line)
-    return _counted_for(source, iterable, count, step, tuple(values), names, at, line)
+        return _python_for(iter(iterable), step, tuple(values), loop)
+    if isinstance(source.count, Tracer):
+        return _rolled(source, 0, step, tuple(values), loop, written)
+    return _counted_for(source, iterable, step, tuple(values), loop, written)
 
 
-def _python_for(items: Iterator, step: Callable, values: tuple, at: int | None) -> tuple:
+def _python_for(items: Iterator, step: Callable, values: tuple, loop: Loop) -> tuple:
     for item in items:
-        stop = False if at is None else truth(values[at])
+        stop = False if loop.at is None else truth(values[loop.at])
         if stop:
             break
-        if stop is None:
-            values = _unless_stopped(item, step, values, at)
-        else:
-            values = step(item, *values)
+        values = step(item, *values) if stop is False else _unless(item, step, values, loop)
     return values
 
 
-def _unless_stopped(item: Any, step: Callable, values: tuple, at: Any) -> tuple:
+def _unless(item: Any, step: Callable, values: tuple, loop: Loop) -> tuple:
     """A step of an unrolled loop that a traced ``break`` may already have left."""
-    names = [str(i) for i in range(len(values))]
-    return branch(values[at], lambda *v: v, lambda *v: step(item, *v), values, names, 0)
+    assert loop.at is not None
+    stop = values[loop.at]
+    return branch(stop, lambda *v: v, lambda *v: step(item, *v), values, loop.names, loop.line)
 
 
 def _counted_for(
-    source: Any,
-    iterable: Any,
-    count: int,
-    step: Callable,
-    values: tuple,
-    names: Sequence[str],
-    at: int | None,
-    line: int,
+    source: Any, iterable: Any, step: Callable, values: tuple, loop: Loop, written: Sequence[Any]
 ) -> tuple:
     """A loop of known length: in Python while nothing it carries is traced, then rolled up."""
     items = iter(iterable)
-    for i in range(count):
-        leaves = tree.leaves(values)
+    for i in range(source.count):
+        leaves = tree.leaves((values, tuple(written)))
         known = not any(isinstance(x, Tracer) and x.concrete() is None for x in leaves)
         unset = any(isinstance(x, Nothing) for x in leaves)
-        if count - i > UNROLLED and not known and not unset:
+        if source.count - i > UNROLLED and not known and not unset:
             try:
-                return _rolled(source, i, count, step, values, names, at, line)
+                return _rolled(source, i, step, values, loop, written)
             except (ConcreteValueError, ScriptError, TypeError):
                 # What needs Python's integers, or lists that grow, is written out.
-                return _python_for(items, step, values, at)
-        stop = False if at is None else truth(values[at])
+                return _python_for(items, step, values, loop)
+        stop = False if loop.at is None else truth(values[loop.at])
         if stop:
             break
         item = next(items)
-        if stop is None:
-            values = _unless_stopped(item, step, values, at)
-        else:
-            values = step(item, *values)
+        values = step(item, *values) if stop is False else _unless(item, step, values, loop)
     return values
 
 
 def _rolled(
-    source: Any,
-    start: int,
-    count: Any,
-    step: Callable,
-    values: tuple,
-    names: Sequence[str],
-    at: int | None,
-    line: int,
+    source: Any, start: int, step: Callable, values: tuple, loop: Loop, written: Sequence[Any]
 ) -> tuple:
+    count = source.count
+
     def go_on(i: Any, *rest: Any) -> Any:
         return i < count
 
     def advance(i: Any, *rest: Any) -> tuple:
         return (i + 1, *step(source.item(i), *rest))
 
-    if at is None and not isinstance(count, Tracer):
-        return _staged_scan(source, start, count, step, values, names, line)
-    first = (np.int64(start), *values)
-    position = None if at is None else at + 1
-    return _staged_while(go_on, advance, first, ["its index", *names], position, line)[1:]
+    if loop.at is None and not isinstance(count, Tracer):
+        return _staged_scan(source, start, step, values, loop, written)
+    stopped = None if loop.at is None else loop.names[loop.at]
+    counted = Loop(["its index", *loop.names], stopped, loop.line)
+    return _staged_while(go_on, advance, (np.int64(start), *values), counted, written)[1:]
 
 
 # --- staged loops ------------------------------------------------------------------------------
 
 
-class _Carried:
-    """What a staged loop carries: the arrays among its variables, by name."""
-
-    def __init__(self, values: Sequence[Any], names: Sequence[str], line: int) -> None:
-        self.given = Variables(values)
-        self.names, self.line = names, line
-        self.written = [False] * len(self.given.arrays)
-
-    @property
-    def keys(self) -> list[str]:
-        """A name for every array."""
-        keys: list[str] = []
-        paths = [p.codify("") for p in self.given.structure.accessors()]
-        for path, at in zip(paths, self.given.position, strict=True):
-            if at is not None and at == len(keys):
-                index, rest = path[1:].split("]", 1)
-                keys.append(self.names[int(index)] + rest)
-        return keys
-
-    def initial(self) -> dict[str, Any]:
-        return dict(zip(self.keys, self.given.arrays, strict=True))
-
-    def variables(self, carry: dict[str, Any]) -> tuple:
-        return self.given.rebuilt([carry[k] for k in self.keys])
-
-    def next(self, carry: dict[str, Any], out: Sequence[Any]) -> dict[str, Any]:
-        """The carry after a step, checked."""
-        inputs = [carry[k] for k in self.keys]
-        leaves, structure = tree.flatten(tuple(out))
-        if structure != self.given.structure:
-            for name, before, after in zip(self.names, self.given.values, out, strict=True):
-                if tree.structure(before) != tree.structure(after):
-                    self._refuse(
-                        name,
-                        f"{described(before)} before the loop, {described(after)} after a step",
-                    )
-        made: dict[str, Any] = {}
-        for leaf, at, start in zip(leaves, self.given.position, self.given.leaves, strict=True):
-            if at is None:
-                if isinstance(start, Nothing) and not isinstance(leaf, Nothing):
-                    continue
-                if not same_static(leaf, start) and not isinstance(leaf, Nothing):
-                    self._refuse("a variable", f"{start!r} before the loop, {leaf!r} after a step")
-                continue
-            key = self.keys[at]
-            if leaf is inputs[at]:
-                self.written[at] = True  # the very object: it may have been assigned to
-            if key in made and made[key] is not leaf:
-                self._refuse(key, "one array with two names that a step makes two arrays")
-            made[key] = leaf
-        return made
-
-    def _refuse(self, name: str, what: str) -> None:
-        raise ScriptError(
-            f"{name} changes in the loop at line {self.line}: {what}; give it its final form "
-            "before the loop."
-        )
-
-    def result(self, carry: dict[str, Any], ran: str) -> tuple:
-        """The variables after the loop."""
-        where = f"in the loop at line {self.line}"
-        arrays = []
-        for outer, key, written in zip(self.given.arrays, self.keys, self.written, strict=True):
-            made = carry[key]
-            if isinstance(outer, Tracer) and written:
-                made = self.given.write(len(arrays), made, where)
-            arrays.append(made)
-        leaves = []
-        for leaf, at in zip(self.given.leaves, self.given.position, strict=True):
-            if isinstance(leaf, Nothing):
-                leaf = Nothing(leaf.name, f": only the loop at line {self.line} assigns it{ran}")
-            leaves.append(leaf if at is None else arrays[at])
-        return tree.unflatten(self.given.structure, leaves)
-
-
-def _with_line(error: TypeError, line: int) -> ScriptError:
-    return ScriptError(f"{error} (the loop at line {line})")
-
-
-def _filled(values: tuple, out: Sequence[Any]) -> tuple:
-    """Zeros in place of variables that only the loop assigns and that its flags guard."""
-    made = []
-    for before, after in zip(values, out, strict=True):
-        if isinstance(before, Nothing) and before.guarded:
-            leaves, structure = tree.flatten(after)
-            zeros = [
-                np.zeros(aval_of(as_array(x)).shape, aval_of(as_array(x)).dtype)
-                if is_array(x) else x for x in leaves
-            ]  # fmt: skip
-            made.append(tree.unflatten(structure, zeros))
-        else:
-            made.append(before)
-    return tuple(made)
-
-
 def _staged_while(
-    test: Callable,
-    step: Callable,
-    values: tuple,
-    names: Sequence[str],
-    stopped: int | None,
-    line: int,
+    test: Callable, step: Callable, values: tuple, loop: Loop, written: Sequence[Any]
 ) -> tuple:
     if any(isinstance(v, Nothing) and v.guarded for v in values):
-        values = _filled(values, _types_after(step, values))
-    carried = _Carried(values, names, line)
+        values = _filled(values, step)
+    carried = Carried(values, loop.names, written, loop.line)
 
     def go_on(carry: dict) -> Any:
-        variables = carried.variables(carry)
-        going = test(*variables)
-        if stopped is not None:
-            # The test of a loop that was left is not asked again.
-            stop = variables[stopped]
-            going = branch(stop, lambda: False, lambda: _boolean(test(*variables)), (), None, line)
-        return _boolean(going)
+        with carried.entered(carry) as region:
+            variables = carried.variables(carry)
+            going = test(*variables)
+            if loop.at is not None:
+                # The test of a loop that was left is not asked again.
+                stop = variables[loop.at]
+                going = branch(
+                    stop, lambda: False, lambda: _boolean(test(*variables)), (), None, loop.line
+                )
+            if region.written:
+                raise ScriptError(
+                    f"the condition of the while at line {loop.line} writes into an array; write "
+                    "in the loop."
+                )
+            return _boolean(going)
 
     def advance(carry: dict) -> dict:
-        return carried.next(carry, step(*carried.variables(carry)))
+        return carried.step(carry, step)
 
-    try:
-        carry = control_while_loop(go_on, advance, carried.initial())
-    except ScriptError:
-        raise
-    except ConcreteValueError:
-        raise
-    except TypeError as error:
-        raise _with_line(error, line) from None
+    carry = _foreseen(carried, loop, lambda: control_while_loop(go_on, advance, carried.initial()))
     return carried.result(carry, " if it runs")
+
+
+def _staged_scan(
+    source: Any, start: int, step: Callable, values: tuple, loop: Loop, written: Sequence[Any]
+) -> tuple:
+    carried = Carried(values, loop.names, written, loop.line)
+
+    def advance(carry: tuple, _: Any) -> tuple:
+        i, inner = carry
+        return (i + 1, carried.step(inner, lambda *v: step(source.item(i), *v))), None
+
+    def run() -> dict:
+        length = source.count - start
+        return scan(advance, (np.int64(start), carried.initial()), None, length=length)[0][1]
+
+    return carried.result(_foreseen(carried, loop, run), "")
+
+
+def _foreseen(carried: Carried, loop: Loop, run: Callable) -> dict:
+    """Run a staged loop, again if it writes arrays that its source did not tell of."""
+    while True:
+        try:
+            return run()
+        except Unforeseen as found:
+            carried.hidden += found.arrays
+        except (ScriptError, ConcreteValueError):
+            raise
+        except TypeError as error:
+            raise _in_words(error, loop) from None
+
+
+_CARRY = re.compile(r"(?:carry\[1\]|value)\['(.*?)'\]")
+
+
+def _in_words(error: TypeError, loop: Loop) -> TypeError:
+    """The error of a carry that changes its type, as one about the variable."""
+    message = str(error)
+    place = _CARRY.search(message)
+    if place is None:
+        return error
+    said = message[place.end() :].removeprefix(" to keep its shape and dtype from step to step, ")
+    name = place[1]
+    return ScriptError(
+        f"{name} changes its type in the loop at line {loop.line}: expected "
+        f"{said.replace('at the start', 'before the loop').replace('; got', ', got', 1)}"
+    )
 
 
 def _boolean(x: Any) -> Any:
@@ -391,49 +345,21 @@ def _boolean(x: Any) -> Any:
     return as_boolean(x) if x.dtype.kind != "b" else x
 
 
-def _types_after(step: Callable, values: tuple) -> tuple:
-    """What a step returns, staged for its types alone."""
-    given = Variables(values)
-    kept: list[Any] = []
+def _filled(values: tuple, step: Callable) -> tuple:
+    """Zeros in place of variables that only the loop assigns and that its flags guard."""
+    carried = Carried(values, [""] * len(values), (), 0)
+    made: list[Any] = []
+    with under(BodyTrace(state.trace, ("script", step))) as trace, Region():
+        given = [trace.input(aval_of(as_array(x))) for x in carried.arrays]  # type: ignore[attr-defined]
+        out = step(*carried.rebuilt(given))
+        for before, after in zip(values, out, strict=True):
+            guarded = isinstance(before, Nothing) and before.guarded
+            made.append(tree.map(_zeros, after) if guarded else before)
+    return tuple(made)
 
-    def flat(*inputs: Any) -> list[Any]:
-        out = step(*given.rebuilt(inputs))
-        kept[:] = [tree.map(_blank, v) for v in out]
-        return []
 
-    stage_closed(("script", step), flat, given.avals)
-    return tuple(kept)
-
-
-def _blank(x: Any) -> Any:
+def _zeros(x: Any) -> Any:
     if not is_array(x):
         return x
-    x = as_array(x)
-    return np.zeros(x.shape, x.dtype)
-
-
-def _staged_scan(
-    source: Any,
-    start: int,
-    count: int,
-    step: Callable,
-    values: tuple,
-    names: Sequence[str],
-    line: int,
-) -> tuple:
-    carried = _Carried(values, names, line)
-
-    def advance(carry: tuple, _: Any) -> tuple:
-        i, inner = carry
-        out = step(source.item(i), *carried.variables(inner))
-        return (i + 1, carried.next(inner, out)), None
-
-    try:
-        (_, carry), _ = scan(
-            advance, (np.int64(start), carried.initial()), None, length=count - start
-        )
-    except (ScriptError, ConcreteValueError):
-        raise
-    except TypeError as error:
-        raise _with_line(error, line) from None
-    return carried.result(carry, "")
+    aval = aval_of(as_array(x))
+    return np.zeros(aval.shape, aval.dtype)

@@ -22,10 +22,12 @@ from ..numpy import creation
 from ..primitives.core import Tracer
 from .branches import as_boolean, branch, truth
 from .loops import Enumerated, Range, Zipped, can_be_rolled, for_loop, while_loop
+from .regions import Trying, own, raised, refuse_outside, writable
 from .rewrite import rewrite
 from .state import Nothing
 
 __all__ = [
+    "Trying",
     "and_",
     "assert_",
     "branch",
@@ -35,9 +37,13 @@ __all__ = [
     "not_",
     "nothing",
     "or_",
+    "own",
+    "raised",
+    "refuse_outside",
     "scripted",
     "value",
     "while_loop",
+    "writable",
 ]
 
 
@@ -154,6 +160,10 @@ def _enumerate(part: Any, start: int = 0) -> Any:
     return enumerate(part, start)
 
 
+def _reversed(part: Any) -> Any:
+    return part.__reversed__() if isinstance(part, Range) else reversed(part)
+
+
 def _float(x: Any = 0.0) -> Any:
     return x.astype(np.float64) if _traced(x) and x.shape == () else float(x)
 
@@ -166,10 +176,33 @@ def _bool(x: Any = False) -> Any:
     return as_boolean(x) if _traced(x) and x.shape == () else bool(x)
 
 
-def _extreme(choose: Callable, python: Callable) -> Callable:
+def _any(items: Any) -> Any:
+    return _quantified(items, or_)
+
+
+def _all(items: Any) -> Any:
+    return _quantified(items, and_)
+
+
+def _quantified(items: Any, combine: Callable) -> Any:
+    made: Any = combine is and_
+    for item in items:
+        made = combine(False, made, lambda item=item: item)
+        if truth(made) is (combine is or_):
+            break
+    return made if isinstance(made, Tracer) else bool(made)
+
+
+def _extreme(choose: Any, python: Callable) -> Callable:
     def extreme(*values: Any, **keywords: Any) -> Any:
-        if not keywords and len(values) > 1 and _traced(*values):
-            return functools.reduce(choose, values)
+        if not keywords:
+            if len(values) == 1 and not isinstance(values[0], Tracer):
+                values = (tuple(values[0]),)
+            items = values[0] if len(values) == 1 else values
+            if isinstance(items, Tracer) and items.concrete() is None and len(items.shape) == 1:
+                return choose.reduce(items)
+            if isinstance(items, tuple) and _traced(*items):
+                return functools.reduce(choose, items)
         return python(*values, **keywords)
 
     return extreme
@@ -185,12 +218,15 @@ _REPLACED: dict[Any, Callable] = {
     range: _range,
     zip: _zip,
     enumerate: _enumerate,
+    reversed: _reversed,
     float: _float,
     int: _int,
     bool: _bool,
     builtins.min: _extreme(np.minimum, min),
     builtins.max: _extreme(np.maximum, max),
     round: _round,
+    any: _any,
+    all: _all,
     np.array: creation.array,
     np.asarray: creation.asarray,
     np.zeros: creation.zeros,
@@ -222,6 +258,27 @@ _REPLACED[math.log] = _mathematics(
     lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base), math.log
 )
 
+_CONTAINERS = (list, dict, set, np.ndarray)
+_WRITING = {
+    "add", "append", "clear", "discard", "extend", "fill", "insert", "itemset", "partition", "pop",
+    "popitem", "put", "remove", "resize", "reverse", "setdefault", "setfield", "sort", "update",
+}  # fmt: skip
+
+
+def _writes_first(function: Callable) -> Callable:
+    """NumPy's functions that write into their first operand."""
+
+    def call(first: Any, *rest: Any, **keywords: Any) -> Any:
+        return function(writable(first), *rest, **keywords)
+
+    return call
+
+
+for _writer in (np.copyto, np.fill_diagonal, np.place, np.put, np.putmask, np.put_along_axis):
+    _REPLACED[_writer] = _writes_first(_writer)
+for _ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
+    _REPLACED[_ufunc.at] = _writes_first(_ufunc.at)
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LIBRARIES = tuple(
     os.path.realpath(p) + os.sep
@@ -245,10 +302,38 @@ def call(function: Any) -> Any:
         )
     if kind is functools.partial:
         return functools.partial(call(function.func), *function.args, **function.keywords)
+    if isinstance(function, type):
+        return _construction(function)
+    method = getattr(kind, "__call__", None)  # noqa: B004  (the function itself)
+    if isinstance(method, types.FunctionType):  # an object of a user's class
+        inner = call(method)
+        return function if inner is method else types.MethodType(inner, function)
+    if kind is types.BuiltinMethodType and type(function.__self__) in _CONTAINERS:
+        if function.__name__ in _WRITING:
+            writable(function.__self__)
+        return function
     try:
         return _REPLACED.get(function, function)
     except TypeError:  # not hashable
         return function
+
+
+def _construction(made: type) -> Any:
+    """A class to be called: its ``__init__`` scripted, where a user wrote it."""
+    replaced = _REPLACED.get(made)
+    if replaced is not None:
+        return replaced
+    begin = made.__init__  # type: ignore[misc]
+    plain = type(made) is type and made.__new__ is object.__new__
+    if not plain or not isinstance(begin, types.FunctionType) or call(begin) is begin:
+        return made
+
+    def construct(*values: Any, **keywords: Any) -> Any:
+        new: Any = object.__new__(made)
+        call(begin)(new, *values, **keywords)
+        return new
+
+    return construct
 
 
 def _followed(function: types.FunctionType) -> Any:

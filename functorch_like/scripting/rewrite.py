@@ -5,12 +5,15 @@ and calls become calls of ``operators``, which decide when they run: known value
 way, traced ones become conditionals and loops. Lines and file names are kept, so tracebacks and the
 debugger show the user's source.
 
-* An ``if`` becomes two functions of the names that it assigns or changes, which return what is
-  read later. Where a branch ends early (return, break, continue), what follows the ``if`` moves
-  into both functions, so that each path of the program returns on its own.
+* An ``if`` becomes two functions of the names that it assigns, which return what is read later.
+  Where a branch ends early (return, break, continue), what follows the ``if`` moves into both
+  functions, so that each path of the program returns on its own.
 * The body of a loop becomes a function from the values of the names it carries to the next
   ones. ``continue`` returns them early; ``break`` sets a flag which is carried too; ``return`` in a
   loop carries the result out.
+* Names that functions defined in the function read stay its own: the functions made of branches
+  and loops declare them nonlocal.
+* Before something is written into, ``writable`` is told.
 """
 
 from __future__ import annotations
@@ -21,14 +24,29 @@ import functools
 import linecache
 import types
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ..errors import ScriptError
 from . import analysis
+from .source import find_definition
+from .syntax import (
+    OPERATORS,
+    Mangler,
+    load_name,
+    locate,
+    make_arguments,
+    make_assignment,
+    make_call,
+    make_lambda,
+    make_return,
+    make_strings,
+    make_tuple,
+    parameters_of,
+    plain_arguments,
+    store_name,
+)
 
 __all__ = ["Rewritten", "rewrite"]
-
-OPERATORS = "__script__"
 
 
 class Rewritten:
@@ -60,12 +78,12 @@ class Rewritten:
 @functools.lru_cache(maxsize=1024)
 def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
     """Rewrite the function that was compiled to ``code``."""
-    definition = _definition(code)
+    definition = find_definition(code)
     rewriter = _Rewriter(code.co_filename, definition)
     body = rewriter.function_body(definition)
     made = ast.FunctionDef(
         name="function" if definition.name == "<lambda>" else definition.name,
-        args=_plain_arguments(definition.args),
+        args=plain_arguments(definition.args),
         body=body,
         decorator_list=[],
         lineno=definition.lineno,
@@ -73,17 +91,17 @@ def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
     )
     owner = qualified_name.rpartition(".")[0].rpartition(".")[2]
     if owner and owner != "<locals>":
-        made = _Mangler(owner).visit(made)
+        made = Mangler(owner).visit(made)
     factory = ast.FunctionDef(
         name="factory",
-        args=_arguments([OPERATORS, *code.co_freevars]),
+        args=make_arguments([OPERATORS, *code.co_freevars]),
         body=[made, ast.Return(ast.Name(made.name, ast.Load()))],
         decorator_list=[],
         lineno=definition.lineno,
         col_offset=0,
     )
     module = ast.Module([factory], [])
-    _locate(module, definition.lineno)
+    locate(module, definition.lineno)
     try:
         compiled = compile(module, code.co_filename, "exec")
     except (SyntaxError, ValueError) as error:  # pragma: no cover - a construct we overlooked
@@ -91,139 +109,6 @@ def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
     outer = next(c for c in compiled.co_consts if isinstance(c, types.CodeType))
     inner = next(c for c in outer.co_consts if isinstance(c, types.CodeType))
     return Rewritten(inner.replace(co_name=code.co_name, co_qualname=code.co_qualname), made)
-
-
-# --- finding the source --------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=64)
-def _parsed(text: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
-    wanted = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    return [n for n in ast.walk(ast.parse(text)) if isinstance(n, wanted)]
-
-
-def _definition(code: types.CodeType) -> ast.FunctionDef:
-    """The definition a code object was compiled from."""
-    name, filename, line = code.co_name, code.co_filename, code.co_firstlineno
-    linecache.checkcache(filename)
-    text = "".join(linecache.getlines(filename))
-    try:
-        candidates = _parsed(text) if text else []
-    except SyntaxError:
-        candidates = []
-    for node in candidates:
-        if isinstance(node, ast.Lambda):
-            if name == "<lambda>" and node.lineno == line and _is_lambda_of(node, code):
-                made = ast.FunctionDef("<lambda>", node.args, [_return(node.body)], [])
-                return ast.copy_location(made, node)
-            continue
-        first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-        if node.name == name and line in (first, node.lineno):
-            if isinstance(node, ast.AsyncFunctionDef):
-                break
-            return node
-    if text and candidates and any(getattr(n, "name", None) == name for n in candidates):
-        reason = "it is no plain function, or its file has changed since it was loaded"
-    else:
-        reason = "its source cannot be read; define it in a file or a notebook cell"
-    raise ScriptError(f"script({name}): {reason} ({filename}:{line}).")
-
-
-def _is_lambda_of(node: ast.Lambda, code: types.CodeType) -> bool:
-    start = (node.body.lineno, node.body.col_offset)
-    places = {(a, c) for a, _, c, _ in code.co_positions() if a is not None and c is not None}
-    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-    return names == list(code.co_varnames[: len(names)]) and (
-        start in places or all(p >= start for p in places if p[1] and p[0] >= node.lineno)
-    )
-
-
-def _locate(node: Any, line: int) -> None:
-    """Give nodes of ours the line of what they stand in."""
-    if "lineno" in node._attributes:
-        line = getattr(node, "lineno", line)
-        whole = getattr(node, "end_lineno", None) is not None and node.end_lineno >= line
-        node.lineno, node.col_offset = line, getattr(node, "col_offset", 0)
-        if not whole:
-            node.end_lineno, node.end_col_offset = line, node.col_offset
-    for child in ast.iter_child_nodes(node):
-        _locate(child, line)
-
-
-# --- small pieces of syntax ------------------------------------------------------------------
-
-
-def _return(value: ast.expr) -> ast.Return:
-    return ast.copy_location(ast.Return(value), value)
-
-
-def _name(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
-
-
-def _arguments(names: Sequence[str]) -> ast.arguments:
-    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
-
-
-def _plain_arguments(arguments: ast.arguments) -> ast.arguments:
-    """The same parameters without defaults and annotations, which the function keeps."""
-    made = copy.deepcopy(arguments)
-    for a in (*made.posonlyargs, *made.args, *made.kwonlyargs, made.vararg, made.kwarg):
-        if a is not None:
-            a.annotation = None
-    none = ast.Constant(None)
-    made.defaults = [none for _ in made.defaults]
-    made.kw_defaults = [None if d is None else none for d in made.kw_defaults]
-    return made
-
-
-def _parameters(arguments: ast.arguments) -> set[str]:
-    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-    return {a.arg for a in (*every, arguments.vararg, arguments.kwarg) if a is not None}
-
-
-def _lambda(body: ast.expr) -> ast.Lambda:
-    return ast.Lambda(_arguments([]), body)
-
-
-def _call(operator: str, *operands: ast.expr) -> ast.Call:
-    return ast.Call(ast.Attribute(_name(OPERATORS), operator, ast.Load()), list(operands), [])
-
-
-def _tuple(items: Sequence[ast.expr]) -> ast.Tuple:
-    return ast.Tuple(list(items), ast.Load())
-
-
-def _strings(names: Sequence[str]) -> ast.Tuple:
-    return _tuple([ast.Constant(n) for n in names])
-
-
-def _set(name: str, value: ast.expr) -> ast.Assign:
-    return ast.Assign([_store(name)], value)
-
-
-class _Mangler(ast.NodeTransformer):
-    """Private names of a class, as Python writes them inside of it."""
-
-    def __init__(self, owner: str) -> None:
-        self.prefix = "_" + owner.lstrip("_")
-
-    def _mangled(self, name: str) -> str:
-        private = name.startswith("__") and not name.endswith("__")
-        return self.prefix + name if private else name
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._mangled(node.id)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        node.attr = self._mangled(node.attr)
-        return node
 
 
 # --- expressions -----------------------------------------------------------------------------
@@ -242,14 +127,14 @@ class _Expressions(ast.NodeTransformer):
                 self.rewriter.refuse(later, "an assignment := in an operand of and/or")
         # An operand that indexes or calls is run only if it is its turn.
         lazy = any(isinstance(n, (ast.Subscript, ast.Call)) for x in rest for n in ast.walk(x))
-        values = [self.visit(first), *(_lambda(self.visit(x)) for x in rest)]
+        values = [self.visit(first), *(make_lambda(self.visit(x)) for x in rest)]
         name = "and_" if isinstance(node.op, ast.And) else "or_"
-        return ast.copy_location(_call(name, ast.Constant(lazy), *values), node)
+        return ast.copy_location(make_call(name, ast.Constant(lazy), *values), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.op, ast.Not):
-            return ast.copy_location(_call("not_", node.operand), node)
+            return ast.copy_location(make_call("not_", node.operand), node)
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
@@ -258,16 +143,16 @@ class _Expressions(ast.NodeTransformer):
             return node
         compared = []
         for op in node.ops:
-            body = ast.Compare(_name("a"), [op], [_name("b")])
-            compared.append(ast.Lambda(_arguments(["a", "b"]), body))
-        later = [_lambda(x) for x in node.comparators]
-        made = _call("compare", node.left, _tuple(compared), _tuple(later))
+            body = ast.Compare(load_name("a"), [op], [load_name("b")])
+            compared.append(ast.Lambda(make_arguments(["a", "b"]), body))
+        later = [make_lambda(x) for x in node.comparators]
+        made = make_call("compare", node.left, make_tuple(compared), make_tuple(later))
         return ast.copy_location(made, node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
-        made = _call(
-            "branch", node.test, _lambda(node.body), _lambda(node.orelse), _tuple([]),
+        made = make_call(
+            "branch", node.test, make_lambda(node.body), make_lambda(node.orelse), make_tuple([]),
             ast.Constant(None), ast.Constant(node.lineno),
         )  # fmt: skip
         return ast.copy_location(made, node)
@@ -276,7 +161,24 @@ class _Expressions(ast.NodeTransformer):
         special = isinstance(node.func, ast.Name) and node.func.id in ("super", "locals", "globals")
         self.generic_visit(node)
         if not special:
-            node.func = ast.copy_location(_call("call", node.func), node.func)
+            node.func = ast.copy_location(make_call("call", node.func), node.func)
+            for keyword in node.keywords:
+                if keyword.arg == "out":
+                    made = make_call("writable", keyword.value)
+                    keyword.value = ast.copy_location(made, keyword.value)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            made = make_call("writable", node.value, ast.Constant(True))
+            node.value = ast.copy_location(made, node.value)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            node.value = ast.copy_location(make_call("writable", node.value), node.value)
         return node
 
     def visit_Yield(self, node: ast.AST) -> ast.AST:
@@ -303,16 +205,19 @@ class _Tail:
         self.result = result  # the flag of return in a loop; its value is in result + "_value"
 
     def fall(self) -> list[ast.stmt]:
-        return [ast.Return(_tuple([_name(n) for n in self.names]))]
+        return [ast.Return(make_tuple([load_name(n) for n in self.names]))]
 
     def leave(self, s: ast.stmt) -> list[ast.stmt]:
         """What return, break and continue become."""
         made: list[ast.stmt] = []
         if isinstance(s, ast.Return) and self.result is not None:
             value = s.value or ast.Constant(None)
-            made = [_set(self.result + "_value", value), _set(self.result, ast.Constant(True))]
+            made = [
+                make_assignment(self.result + "_value", value),
+                make_assignment(self.result, ast.Constant(True)),
+            ]
         if not isinstance(s, ast.Continue) and self.stopped is not None:
-            made.append(_set(self.stopped, ast.Constant(True)))
+            made.append(make_assignment(self.stopped, ast.Constant(True)))
         return [*made, *self.fall()]
 
 
@@ -336,8 +241,14 @@ class _Rewriter:
         self.expressions = _Expressions(self)
         # Of the function being rewritten: how often names are read, and what loops around read.
         self.read = analysis.loads(definition.body)
+        self.changed = analysis.changed(definition.body)
+        self.declared = analysis.declared(definition.body)
+        # Names that functions defined in this one read: they see each assignment.
+        own = analysis.stored(definition.body) - set(self.declared)
+        self.shared = analysis.captured(definition.body) & own
         self.around: list[set[str]] = []
         self.flags: set[str] = set()
+        self.bound: set[str] = set()
 
     def refuse(self, node: ast.AST, what: str) -> NoReturn:
         """Raise the error about something that cannot be expressed."""
@@ -352,12 +263,35 @@ class _Rewriter:
         return f"{what}_{self.count}_"
 
     def function_body(self, definition: ast.FunctionDef) -> list[ast.stmt]:
-        defined = _parameters(definition.args)
-        body = self.block(definition.body, _FunctionTail(), defined)
-        return body or [ast.Pass()]
+        defined = parameters_of(definition.args)
+        body = self.block(definition.body, _FunctionTail(), set(defined)) or [ast.Pass()]
+        made = sorted(self.bound - defined)
+        if made:  # so that the functions made of branches and loops can assign them
+            never = ast.If(
+                ast.Constant(False), [make_assignment(n, ast.Constant(None)) for n in made], []
+            )
+            body.insert(0, ast.copy_location(never, definition.body[0]))
+        return body
+
+    def function(
+        self, name: str, parameters: Sequence[str], body: list[ast.stmt], assigned: set[str]
+    ) -> ast.FunctionDef:
+        """A branch or loop body as a function; shared names are assigned where they are."""
+        shared = (self.shared | set(self.declared)) & (assigned | set(parameters))
+        taken = [n + "_given_" if n in shared else n for n in parameters]
+        made: list[ast.stmt] = []
+        local = sorted(n for n in shared if self.declared.get(n) is not ast.Global)
+        if local:
+            made.append(ast.Nonlocal(local))
+            self.bound |= set(local) - set(self.declared)
+        if shared - set(local):
+            made.append(ast.Global(sorted(shared - set(local))))
+        made += [make_assignment(n, load_name(n + "_given_")) for n in parameters if n in shared]
+        return ast.FunctionDef(name, make_arguments(taken), [*made, *body], [])
 
     def expression(self, node: ast.expr) -> ast.expr:
-        return self.expressions.visit(node)
+        # Of a copy: what follows an if may be rewritten in both of its branches.
+        return self.expressions.visit(copy.deepcopy(node))
 
     def block(
         self, statements: Sequence[ast.stmt], tail: _Tail, defined: set[str]
@@ -371,6 +305,12 @@ class _Rewriter:
                 if isinstance(s, ast.Return) and s.value is not None:
                     s = ast.copy_location(ast.Return(self.expression(s.value)), s)
                 return made + [ast.copy_location(x, s) for x in tail.leave(s)]
+            if isinstance(s, (ast.Nonlocal, ast.Global)):
+                made.append(s)
+                for name in s.names:
+                    said = ast.Expr(make_call("refuse_outside", ast.Constant(name)))
+                    made.append(ast.copy_location(said, s))
+                continue
             if isinstance(s, ast.If):
                 if analysis.ends([s]):
                     return made + self.parting(s, rest, tail, defined)
@@ -379,6 +319,8 @@ class _Rewriter:
                 before, after = self.loop(s, defined)
                 made += before
                 rest[:0] = after
+                if isinstance(s, ast.While) and analysis.endless(s):
+                    rest = after  # nothing else is reached
             elif isinstance(s, (ast.With, ast.Try)):
                 made.append(self.guarded(s, tail, defined))
                 if analysis.always_ends([s]):
@@ -404,10 +346,17 @@ class _Rewriter:
             return s
         if isinstance(s, ast.Assert):
             test, message = self.expression(s.test), s.msg
-            said = _lambda(self.expression(message)) if message else ast.Constant(None)
-            made = ast.Expr(_call("assert_", test, said, ast.Constant(s.lineno)))
+            said = make_lambda(self.expression(message)) if message else ast.Constant(None)
+            made = ast.Expr(make_call("assert_", test, said, ast.Constant(s.lineno)))
             return ast.copy_location(made, s)
-        return self.expressions.visit(s)
+        made = self.expressions.visit(copy.deepcopy(s))
+        if isinstance(s, ast.Raise) and s.exc is not None:
+            made.exc = ast.copy_location(make_call("raised", made.exc), s.exc)
+        if isinstance(s, ast.Assign) and isinstance(s.value, (ast.Call, ast.BinOp)):
+            names = {t.id for t in s.targets if isinstance(t, ast.Name)}
+            if len(s.targets) == 1 and names & self.changed:
+                made.value = ast.copy_location(make_call("own", made.value), s.value)
+        return made
 
     def nested(self, s: ast.FunctionDef) -> ast.FunctionDef:
         inner = _Rewriter(self.filename, s)
@@ -441,6 +390,9 @@ class _Rewriter:
                 ast.copy_location(ast.ExceptHandler(h.type, h.name, inside(h.body)), h)
                 for h in s.handlers
             ]
+            if s.handlers:
+                item = ast.withitem(make_call("Trying"), None)
+                return ast.copy_location(ast.With([item], [s]), s)
         return s
 
     # --- if ----------------------------------------------------------------------------------
@@ -448,14 +400,15 @@ class _Rewriter:
     def value(self, name: str, defined: set[str]) -> ast.expr:
         """The value of a name, or the mark of a name that has none yet."""
         if name in defined or name in self.flags:
-            return _name(name)
-        return _call("value", _lambda(_name(name)), ast.Constant(name))
+            return load_name(name)
+        return make_call("value", make_lambda(load_name(name)), ast.Constant(name))
 
     def live(self, names: set[str], subtree: ast.stmt) -> set[str]:
         """Those of the names that are read outside of a statement, or when a loop comes back."""
         inside = analysis.loads([subtree])
         looped = set().union(*self.around)
-        return {n for n in names if self.read[n] > inside[n] or n in looped or n in self.flags}
+        always = self.flags | self.shared | set(self.declared)
+        return {n for n in names if self.read[n] > inside[n] or n in looped or n in always}
 
     def branches(
         self,
@@ -474,13 +427,13 @@ class _Rewriter:
             known = (defined - analysis.stored(body)) | set(parameters)
             statements = self.block(body, tail, known) or [ast.Pass()]
             place = body[0] if body else s
-            function = ast.FunctionDef(name, _arguments(parameters), statements, [])
+            function = self.function(name, parameters, statements, analysis.stored(body))
             made.append(ast.copy_location(function, place))
             names.append(name)
-        values = _tuple([self.value(n, defined) for n in parameters])
-        call = _call(
-            "branch", self.expression(s.test), _name(names[0]), _name(names[1]), values,
-            _strings(tail.names) if type(tail) is _Tail else ast.Constant(None),
+        values = make_tuple([self.value(n, defined) for n in parameters])
+        call = make_call(
+            "branch", self.expression(s.test), load_name(names[0]), load_name(names[1]), values,
+            make_strings(tail.names) if type(tail) is _Tail else ast.Constant(None),
             ast.Constant(s.lineno),
         )  # fmt: skip
         return made, ast.copy_location(call, s.test)
@@ -490,12 +443,11 @@ class _Rewriter:
         assigned = analysis.stored([*s.body, *s.orelse])
         out = sorted(self.live(assigned, s))
         read = analysis.exposed(s.body) | analysis.exposed(s.orelse)
-        inside = analysis.changed([*s.body, *s.orelse]) & read
-        # Names that may be passed through need a value; what is written into must be passed.
-        parameters = sorted(set(out) | (assigned & read) | inside)
+        # Names that may be passed through need a value.
+        parameters = sorted(set(out) | (assigned & read))
         made, call = self.branches(s, (s.body, s.orelse), parameters, _Tail(out), defined)
         defined |= set(out)  # if only to the mark of a name without a value
-        target = ast.Tuple([_store(n) for n in out], ast.Store())
+        target = ast.Tuple([store_name(n) for n in out], ast.Store())
         last: ast.stmt = ast.Assign([target], call) if out else ast.Expr(call)
         return [*made, ast.copy_location(last, s)]
 
@@ -507,16 +459,28 @@ class _Rewriter:
         every = [*bodies[0], *bodies[1]]
         assigned = analysis.stored(every) | {n for n in tail.names if n in self.flags}
         read = analysis.exposed(bodies[0]) | analysis.exposed(bodies[1]) | set(tail.names)
-        parameters = sorted((assigned | analysis.changed(every)) & read)
+        parameters = sorted(assigned & (read | self.shared | set(self.declared)))
         made, call = self.branches(s, bodies, parameters, tail, defined)  # type: ignore[arg-type]
         return [*made, ast.copy_location(ast.Return(call), s)]
 
     # --- loops -------------------------------------------------------------------------------
 
+    def with_test_inside(self, s: ast.While) -> ast.While:
+        """``while`` whose condition assigns, as an endless loop that it breaks."""
+        if s.orelse:
+            self.refuse(s, "an assignment := in the condition of a while with else")
+        leave = ast.If(ast.UnaryOp(ast.Not(), s.test), [ast.Break()], [])
+        made = ast.While(ast.Constant(True), [leave, *s.body], [])
+        ast.copy_location(made, s)
+        locate(made, s.lineno)
+        return made
+
     def loop(
         self, s: ast.While | ast.For, defined: set[str]
     ) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """A loop as statements, and what is to be rewritten after it."""
+        if isinstance(s, ast.While) and analysis.stored([s.test]):
+            s = self.with_test_inside(s)
         left = analysis.ends(s.body)
         made: list[ast.stmt] = []
         after: list[ast.stmt] = []
@@ -524,21 +488,25 @@ class _Rewriter:
         stopped = result = None
         if left & {ast.Break, ast.Return}:
             stopped = self.new("stopped")
-            made.append(_set(stopped, ast.Constant(False)))
+            made.append(make_assignment(stopped, ast.Constant(False)))
             flags.append(stopped)
         if ast.Return in left:
             result = self.new("returned")
-            made.append(_set(result, ast.Constant(False)))
-            made.append(_set(result + "_value", _call("nothing", ast.Constant("the result"))))
+            made.append(make_assignment(result, ast.Constant(False)))
+            made.append(
+                make_assignment(result + "_value", make_call("nothing", ast.Constant("the result")))
+            )
             flags += [result, result + "_value"]
-            test = ast.If(_name(result), [ast.Return(_name(result + "_value"))], [])
-            after.append(ast.copy_location(test, s))
+            leave: ast.stmt = ast.Return(load_name(result + "_value"))
+            if not (isinstance(s, ast.While) and analysis.endless(s)):
+                leave = ast.If(load_name(result), [ast.copy_location(leave, s)], [])
+            after.append(ast.copy_location(leave, s))
         if s.orelse:
             if stopped is None:
                 after += s.orelse
             else:
                 # "x_stopped is False" must not be rewritten by the caller's analysis of reads
-                test = ast.If(ast.UnaryOp(ast.Not(), _name(stopped)), s.orelse, [])
+                test = ast.If(ast.UnaryOp(ast.Not(), load_name(stopped)), s.orelse, [])
                 after.append(ast.copy_location(test, s))
         self.flags |= set(flags)
         defined |= set(flags)
@@ -554,40 +522,37 @@ class _Rewriter:
         assigned = analysis.stored(s.body) | own
         carried = self.live(assigned, s) | (assigned & again)
         written = (analysis.changed(s.body) & again) - carried
-        names = [*sorted(carried), *flags]
-        parameters = [*names, *sorted(written)]
+        parameters = [*sorted(carried), *flags]
         tail = _Tail(parameters, stopped, result)
         self.around.append(again | set(flags))
         inside = (defined - analysis.stored(s.body) - own) | set(parameters)
         if isinstance(s, ast.For):
             item = self.new("item")
-            first = ast.copy_location(ast.Assign([s.target], _name(item)), s)
+            first = ast.copy_location(ast.Assign([s.target], load_name(item)), s)
             body: list[ast.stmt] = [first, *self.block(s.body, tail, inside | own)]
-            function = ast.FunctionDef(self.new("step"), _arguments([item, *parameters]), body, [])
+            function = self.function(self.new("step"), [item, *parameters], body, assigned)
             made.append(ast.copy_location(function, s.body[0]))
             head, what = self.expression(s.iter), "for_loop"
         else:
             ask = self.new("test")
-            asked = ast.FunctionDef(
-                ask, _arguments(parameters), [_return(self.expression(s.test))], []
-            )
+            asked = self.function(ask, parameters, [make_return(self.expression(s.test))], set())
             made.append(ast.copy_location(asked, s))
             body = self.block(s.body, tail, inside)
-            function = ast.FunctionDef(self.new("step"), _arguments(parameters), body, [])
+            function = self.function(self.new("step"), parameters, body, assigned)
             made.append(ast.copy_location(function, s.body[0]))
-            head, what = _name(ask), "while_loop"
+            head, what = load_name(ask), "while_loop"
         self.around.pop()
-        call = _call(
-            what, head, _name(function.name),
-            _tuple([self.value(n, defined) for n in parameters]),
-            _strings(parameters), ast.Constant(stopped), ast.Constant(s.lineno),
+        call = make_call(
+            what, head, load_name(function.name),
+            make_tuple([self.value(n, defined) for n in parameters]),
+            make_strings(parameters), make_tuple([self.value(n, defined) for n in sorted(written)]),
+            ast.Constant(stopped), ast.Constant(s.lineno),
         )  # fmt: skip
-        targets: list[ast.expr] = [_store(n) for n in names]
-        targets += [_store(n) for n in map(self.new, ["unused"] * len(written))]
-        if names:
+        targets: list[ast.expr] = [store_name(n) for n in parameters]
+        if parameters:
             last: ast.stmt = ast.Assign([ast.Tuple(targets, ast.Store())], call)
         else:
             last = ast.Expr(call)
         made.append(ast.copy_location(last, s))
-        defined |= set(names)
+        defined |= set(parameters)
         return [ast.copy_location(m, s) if not hasattr(m, "lineno") else m for m in made], after

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-__all__ = ["cupy", "launch"]
+__all__ = ["cupy", "cupyx", "launch"]
 
 THREADS = 256  # a block
 
@@ -14,6 +15,11 @@ def cupy() -> Any:
     import cupy
 
     return cupy
+
+
+def cupyx(name: str) -> Any:
+    """A module of CuPy's mirror of SciPy, such as ``scipy.linalg``."""
+    return importlib.import_module(f"cupyx.{name}")
 
 
 def launch(source: str, name: str, count: int, *operands: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import launch
 
-__all__ = ["SOURCE", "recurrence"]
+__all__ = ["INSTANCES", "SOURCE", "recurrence"]
 
 # One thread a column walks down the steps: neighbouring threads read neighbouring columns, so
 # the loads coalesce; the running value stays in a register.
@@ -37,6 +37,7 @@ __global__ void recurrence(const T* a, const T* b, T* y, long long steps, long l
 """
 
 TYPES = {"f": "float", "d": "double", "F": "complex_number<float>", "D": "complex_number<double>"}
+INSTANCES = tuple(f"recurrence<{t}>" for t in TYPES.values())
 
 
 def recurrence(a: Any, b: Any, axis: int, reverse: bool) -> Any:

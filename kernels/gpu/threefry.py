@@ -6,20 +6,18 @@ The bits are those of the CPU; gamma variates agree with it up to the rounding o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..device import is_gpu
 from . import launch
 
 __all__ = [
+    "GENERATOR",
     "INSTANCES",
     "SOURCE",
     "fold",
     "gamma",
-    "on_host",
     "random_bits",
     "random_uniform",
     "split",
@@ -27,7 +25,7 @@ __all__ = [
 
 # One thread an element. The block stays in registers, and nothing is read but the key, so a
 # stream is as fast as memory takes it. No headers, so that NVRTC needs none.
-SOURCE = """
+GENERATOR = """
 typedef unsigned int u32;
 typedef unsigned long long u64;
 struct words { u32 x0, x1; };
@@ -68,6 +66,29 @@ template <> __device__ inline double unit<double>(words w) {
     return (double)(joined(w) >> 12) * 2.220446049250313e-16;
 }
 
+// Winitzki's approximation (2008), and Halley's steps on erf or erfc, whichever is not rounded.
+template <typename T> __device__ inline T inverse_erf(T x) {
+    T size = x < (T)0 ? -x : x, rest = (T)1 - size;
+    T logs = log(rest * ((T)1 + size)), half = (T)4.330746750799873 + logs / (T)2;
+    T z = sqrt(sqrt(half * half - logs / (T)0.147) - half);
+    for (int i = 0; i < 3; ++i) {
+        T miss = size < (T)0.5 ? erf(z) - size : rest - erfc(z);
+        T step = miss * (T)0.8862269254527580 * exp(z * z);
+        z -= step / ((T)1 + z * step);
+    }
+    return x < (T)0 ? -z : z;
+}
+
+template <typename T> __device__ inline T normal(words key) {
+    const T low = sizeof(T) == 8 ? (T)-0.99999999999999988898 : (T)-0.99999994f;
+    T u = unit<T>(block(key.x0, key.x1, 0, 0)) * ((T)1 - low) + low;
+    return (T)1.4142135623730951 * inverse_erf(u > low ? u : low);
+}
+"""
+
+SOURCE = (
+    GENERATOR
+    + """
 template <typename T>
 __global__ void random_bits(const u32* key, T* out, u64 count, u64 total) {
     u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
@@ -96,25 +117,6 @@ __global__ void random_fold(const u32* key, const u32* data, u32* out, u64 total
     words w = block(key[2 * i], key[2 * i + 1], data[2 * i], data[2 * i + 1]);
     out[2 * i] = w.x0;
     out[2 * i + 1] = w.x1;
-}
-
-// Winitzki's approximation (2008), and Halley's steps on erf or erfc, whichever is not rounded.
-template <typename T> __device__ inline T inverse_erf(T x) {
-    T size = x < (T)0 ? -x : x, rest = (T)1 - size;
-    T logs = log(rest * ((T)1 + size)), half = (T)4.330746750799873 + logs / (T)2;
-    T z = sqrt(sqrt(half * half - logs / (T)0.147) - half);
-    for (int i = 0; i < 3; ++i) {
-        T miss = size < (T)0.5 ? erf(z) - size : rest - erfc(z);
-        T step = miss * (T)0.8862269254527580 * exp(z * z);
-        z -= step / ((T)1 + z * step);
-    }
-    return x < (T)0 ? -z : z;
-}
-
-template <typename T> __device__ inline T normal(words key) {
-    const T low = sizeof(T) == 8 ? (T)-0.99999999999999988898 : (T)-0.99999994f;
-    T u = unit<T>(block(key.x0, key.x1, 0, 0)) * ((T)1 - low) + low;
-    return (T)1.4142135623730951 * inverse_erf(u > low ? u : low);
 }
 
 // Marsaglia and Tsang (2000), with the streams of kernels.cpu.samplers.gamma.
@@ -157,6 +159,7 @@ __global__ void random_gamma(
     }
 }
 """
+)
 
 BITS = {8: "unsigned char", 16: "unsigned short", 32: "unsigned int", 64: "unsigned long long"}
 FLOATS = {"f": "float", "d": "double"}
@@ -212,13 +215,3 @@ def gamma(key: Any, a: Any, log: bool) -> Any:
     name = f"random_gamma<{FLOATS[a.dtype.char]}>"
     launch.launch(SOURCE, name, a.size, key, a, out, int(log), a.size)
     return out
-
-
-def on_host(kernel: Callable) -> Callable:
-    """A sampler that has no device code yet: operands go to the host, the result comes back."""
-
-    def moved(*operands: Any, **params: Any) -> Any:
-        host = [x.get() if is_gpu(x) else x for x in operands]
-        return launch.cupy().asarray(kernel(*host, **params))
-
-    return moved

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..device import is_gpu
+from ..gpu import launch
 
 __all__ = [
     "FAR",
@@ -37,7 +38,7 @@ Jet = list[Any]
 def modules_of(*operands: Any) -> tuple[Any, Any]:
     """The modules of arrays and of special functions: NumPy and SciPy, or CuPy's."""
     if any(is_gpu(x) for x in operands):
-        return importlib.import_module("cupy"), importlib.import_module("cupyx.scipy.special")
+        return launch.cupy(), launch.cupyx("scipy.special")
     return np, importlib.import_module("scipy.special")
 
 
@@ -45,7 +46,8 @@ def by_order(function: Callable, orders: int, nodes: int = 64) -> Callable:
     """A kernel ``(*orders, *operands)`` from ``function(xp, special, *orders, *flat_operands)``.
 
     The first ``orders`` operands are orders of derivatives, integers (of any dtype) that may
-    be arrays; each combination that occurs is computed at once. The others are broadcast to vectors
+    be arrays; each combination that occurs is computed at once (which of them occur is read from
+    a device, as the condition of an if would be). The others are broadcast to vectors
     of float64, in chunks of a size that suits ``nodes`` quadrature nodes an element.
     """
 
@@ -80,7 +82,7 @@ def by_order(function: Callable, orders: int, nodes: int = 64) -> Callable:
 
 
 def _host(x: Any) -> Any:
-    return x.get() if is_gpu(x) else x
+    return launch.cupy().asnumpy(x) if is_gpu(x) else x
 
 
 def _in_chunks(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.special as scipy_special
 
+from ...kernels.device import is_gpu
+from ...kernels.gpu.special import device_kernel
 from ..core import Elementwise, ShapedArray, dtype_of, ufunc_abstract
 from ..elementwise import (
     add,
@@ -71,7 +73,7 @@ class Special(Elementwise):
 
         super().__init__(
             name,
-            _in_dtype(kernel, orders),
+            _in_dtype(name, kernel, orders),
             rules,
             abstract=ufunc_abstract(kernel) if _is_unary_ufunc(kernel) else abstract,
             arity=count,
@@ -103,7 +105,7 @@ def _is_unary_ufunc(f: Any) -> bool:
     return isinstance(f, np.ufunc) and f.nin == 1
 
 
-def _in_dtype(function: Callable, orders: int) -> Callable:
+def _in_dtype(name: str, function: Callable, orders: int) -> Callable:
     """A kernel in which Python numbers and orders do not promote float32.
 
     Some of SciPy's functions answer in float64 when an order is a Python number, some do not;
@@ -113,9 +115,12 @@ def _in_dtype(function: Callable, orders: int) -> Callable:
         return function
     strict = isinstance(function, np.ufunc) and all(t[0] in "ilp" for t in function.types)
     real_ones = _always_real(function)
+    on_gpu = device_kernel(name, function)
 
     def kernel(*operands: Any) -> Any:
         wanted = _operand_dtype(operands, orders)
+        if any(map(is_gpu, operands)):
+            return on_gpu(*operands).astype(wanted, copy=False)
         if real_ones and wanted.kind == "c":
             operands = tuple(_real_part(x) if i in real_ones else x for i, x in enumerate(operands))
         if orders:

@@ -164,6 +164,6 @@ cases.refuse("a count, or a map of integers; pass functorch_like.stop_gradient's
              "histogram", "label", "find_objects", "value_indices", "watershed_ift",
              "binary_closing", "binary_dilation", "binary_erosion", "binary_fill_holes",
              "binary_hit_or_miss", "binary_opening", "binary_propagation",
-             "distance_transform_bf", "distance_transform_cdt",
-             "distance_transform_edt")  # fmt: skip
+             "distance_transform_bf", "distance_transform_cdt")  # fmt: skip
+cases("distance_transform_edt", X, without=("vmap", "stage"))
 cases.other("a maker of constants", "generate_binary_structure", "iterate_structure")

@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import pathlib
 import sys
+import warnings
 from typing import NamedTuple
 
 if __name__ == "__main__":
@@ -16,8 +19,10 @@ if __name__ == "__main__":
 
 import numpy as np
 
+import functorch_like as ft
+from functorch_like.primitives.core import Tracer
 from support.cases import Cases, all_cases
-from support.verdicts import Wrong, judge
+from support.verdicts import Wrong, judge, leaves
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -58,7 +63,8 @@ def row_of(cases: Cases, name: str) -> Row:
             except Exception:
                 continue
             return made(WRONG, "refused, yet it works")
-        return made(REFUSED, cases.refused[name])
+        lost = lost_derivative(cases, name)
+        return made(WRONG, lost) if lost else made(REFUSED, cases.refused[name])
     if not calls:
         return made(MISSING, "no call")
     public, ours = cases.public(name), cases.of_ours(name)
@@ -84,6 +90,33 @@ def row_of(cases: Cases, name: str) -> Row:
                 return made(WRONG, f"{OURS}: {error}".split("\n")[0])
         return made(status if any(moving) else CONSTANT, note)
     return made(MISSING, "; ".join(problems))
+
+
+def lost_derivative(cases: Cases, name: str) -> str:
+    """How a refused function lets traced arrays through and forgets them, if it does.
+
+    It is called with one, two and three of them: each call must raise, or return traced arrays.
+    """
+    functions = {id(f): f for f in (cases.public(name), cases.of_ours(name)) if callable(f)}
+    x = np.array([0.3, 0.7, 0.2, 0.9])
+    for f in functions.values():
+        for count in (1, 2, 3):
+            plain: list = []
+
+            def call(*xs, f=f, plain=plain):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    out = f(*xs)
+                found = leaves(out)
+                if not any(isinstance(y, Tracer) for y in found):
+                    plain += [y for y in found if type(y) is np.ndarray and y.dtype.kind in "fc"]
+                return xs[0]
+
+            with warnings.catch_warnings(), contextlib.suppress(Exception):
+                warnings.simplefilter("ignore")
+                ft.jvp(call, (x,) * count, (x,) * count)
+            if plain:
+                return f"refused, yet {count} traced arrays give a plain one"
+    return ""
 
 
 def rows(only: tuple[str, ...] = ()) -> list[Row]:

@@ -23,5 +23,4 @@ REFUSALS.add(
     "histogram", "label", "find_objects", "value_indices", "watershed_ift", "binary_closing",
     "binary_dilation", "binary_erosion", "binary_fill_holes", "binary_hit_or_miss",
     "binary_opening", "binary_propagation", "distance_transform_bf", "distance_transform_cdt",
-    "distance_transform_edt",
 )  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ...forward import jvp
+from ...kernels.device import is_gpu
 from ...primitives.core import General, Nondifferentiable, ShapedArray, Tracer, shape_of
 from .arguments import constant
 
@@ -155,6 +156,8 @@ def _forms(infinite: Any) -> set[bool]:
 
 
 def _run(*operands: Any, distribution: str, method: str) -> Any:
+    if any(map(is_gpu, operands)):
+        raise TypeError(f"CuPy has no kernel for scipy.stats.{distribution}.{method}")
     return np.asarray(_method(distribution, method)(*operands), np.float64)[()]
 
 
