@@ -21,7 +21,7 @@ from .function_primitives import (
     stage_function,
 )
 from .graph import Graph
-from .primitives.core import Tracer
+from .primitives.core import Tracer, under
 
 __all__ = ["checkpoint"]
 
@@ -41,6 +41,11 @@ class _Checkpoint(FunctionPrimitive):
     def record_own(self, trace: Any, primals: Sequence, slots: Sequence, params: dict) -> Any:
         outs, capture = self.pass_on(trace, primals, params)
         return record_captured(trace, params["function"], outs, primals, slots, capture)
+
+    def record_linear(self, trace: Any, operands: Sequence, params: dict) -> Any:
+        # A linear map's transpose needs no values: there is nothing to keep or to run again.
+        with under(trace):
+            return tuple(params["function"](*operands))
 
     def forward_own(self, trace: Any, primals: Sequence, tangents: Sequence, params: dict) -> Any:
         xs = [

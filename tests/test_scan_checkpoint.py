@@ -278,3 +278,23 @@ def test_checkpoints_within_checkpoints_that_close_over_a_traced_value(transform
         return loss
 
     np.testing.assert_allclose(transform(loops(2))(1.3), transform(loops(None))(1.3), rtol=1e-10)
+
+
+def test_linear_maps_under_checkpoint_are_transposed() -> None:
+    xs = np.random.default_rng(0).normal(size=(7, 2))
+
+    def sums(x: Any, checkpoint: int | None) -> Any:
+        return ft.scan(lambda c, row: (c / 2 + row, c), np.zeros(2), x, checkpoint=checkpoint)[0]
+
+    expected = 0.5 ** np.arange(6, -1, -1.0)[:, None] * np.array([1.0, 3.0])
+    for checkpoint in (None, 3):
+        f = lambda x, checkpoint=checkpoint: sums(x, checkpoint)
+        for back in (ft.linear_transpose(f, xs), ft.jit(ft.linear_transpose(f, xs))):
+            np.testing.assert_allclose(back(np.array([1.0, 3.0]))[0], expected, rtol=1e-14)
+
+    def loss(keep: Callable) -> Callable:
+        return lambda w: ft.linear_transpose(keep(lambda x: w * x), 1.0)(2.0)[0] ** 2
+
+    assert ft.grad(loss(ft.checkpoint))(1.5) == ft.grad(loss(lambda f: f))(1.5) == 12.0
+    with pytest.raises(TypeError, match="not linear"):
+        ft.linear_transpose(ft.checkpoint(np.sin), 1.0)(1.0)
