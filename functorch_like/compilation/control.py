@@ -12,21 +12,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..control_flow.loop_primitives import (
-    body_vjp,
-    chosen,
-    scatter,
-    separate,
-    split,
-    while_loop,
-)
+from ..control_flow.loop_primitives import split
 from ..graph import Equation, Graph, Var
-from ..kernels.loop import Builder, Constant, Copy, External, If, Index, While
-from ..kernels.scalar import Value
+from ..kernels.loop import Builder, Constant, Copy, If, Index, While
+from .counting import updates
 from .nodes import UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes, labels_index
-from .scans import summing
 
 __all__ = ["CONTROL_RULES", "EMIT_CONTROL", "Body", "Running"]
 
@@ -66,15 +56,23 @@ class Body:
     __slots__ = ("block", "lowering", "outputs")
 
     def __init__(
-        self, outer: Any, graph: Graph, given: Sequence[Any], owned: Sequence[Root] = ()
+        self,
+        outer: Any,
+        graph: Graph,
+        given: Sequence[Any],
+        owned: Sequence[Root] = (),
+        logged: dict[Root, Any] | None = None,
     ) -> None:
         """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input.
 
-        ``owned`` are those whose memory the body may write.
+        ``owned`` are those whose memory the body may write, ``logged`` the memory of those of
+        which it must note what it overwrites, and where.
         """
         self.lowering = type(outer)(outer.most)
         self.lowering.captured = outer.captured
-        self.lowering.owned.update(root.memory() for root in owned)
+        self.lowering.logged = {**outer.logged, **(logged or {})}
+        self.lowering.lasting.update(root.memory() for root in owned)
+        self.lowering.owned.update(self.lowering.lasting)
         for var, value in zip(graph.inputs, given, strict=True):
             self.lowering.views[var] = (
                 View(value, value.shape, value.dtype) if isinstance(value, Root) else value
@@ -131,18 +129,6 @@ def large(roots: Sequence[Root]) -> list[Root]:
     return [root for root in roots if root.alias is not None]
 
 
-def updates(graph: Graph) -> bool:
-    """Whether elements of arrays are written anywhere in a graph."""
-    for equation in graph.equations:
-        if equation.primitive.name == "update_at":
-            return True
-        for value in equation.params.values():
-            inner = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(g, Graph) and updates(g) for g in inner):
-                return True
-    return False
-
-
 def begin_in_place(
     lowering: Any, equation: Equation, init: Sequence[Any], results: Sequence[Root]
 ) -> None:
@@ -152,6 +138,15 @@ def begin_in_place(
             root = lowering.take(x, equation, alone=True)
             if root is not None and root.dtype == result.dtype:
                 result.alias = root
+
+
+def spoils(lowering: Any, carries: Sequence[Root], nexts: Sequence[Root]) -> bool:
+    """Whether a step overwrites memory of which a loop around it must note every change."""
+    return any(
+        root.memory() in lowering.logged and new.memory() is not root.memory()
+        for root, new in zip(carries, nexts, strict=True)
+        if not is_small(root)
+    )
 
 
 def carried(lowering: Any, views: Sequence[View], results: Sequence[Root]) -> list[Root]:
@@ -180,20 +175,23 @@ def _scan(lowering: Any, equation: Equation) -> None:
     n_consts, n_carry = params["n_consts"], params["n_carry"]
     views = [lowering.view(x) for x in equation.inputs]
     consts, init, xs = split((n_consts, n_carry, len(views) - n_consts - n_carry), views)
-    results = [lowering.result(v) for v in equation.outputs]
     running = Running()
     bases = [lowering.root(v, equation) for v in xs]
-    if updates(graph):
-        given = equation.inputs[n_consts : n_consts + n_carry]
-        begin_in_place(lowering, equation, given, results[:n_carry])
-    carries = carried(lowering, init, results[:n_carry])
-    rows = [window(b, running) for b in bases]
-    body = Body(lowering, graph, [*consts, *carries, *rows], large(carries))
-    starts = _starts(lowering, init, carries, equation)
-    nexts = _nexts(body, carries, body.outputs[:n_carry])
+    for in_place in (updates(graph), False):
+        results = [lowering.result(v) for v in equation.outputs]
+        if in_place:
+            given = equation.inputs[n_consts : n_consts + n_carry]
+            begin_in_place(lowering, equation, given, results[:n_carry])
+        carries = carried(lowering, init, results[:n_carry])
+        rows = [window(b, running) for b in bases]
+        body = Body(lowering, graph, [*consts, *carries, *rows], large(carries))
+        nexts = nexts_of(body, carries, body.outputs[:n_carry])
+        if not (in_place and spoils(lowering, carries, nexts)):
+            break
+    starts = starts_of(lowering, init, carries, equation)
     for target, view in zip(results[n_carry:], body.outputs[n_carry:], strict=True):
         body.write_row(target, running, view)
-    memory = bases + _large(starts, carries)
+    memory = bases + in_memory(starts, carries)
     lowering.items.append(
         Step(
             "scan",
@@ -211,12 +209,19 @@ def _scan(lowering: Any, equation: Equation) -> None:
     )
 
 
-def _starts(lowering: Any, init: Sequence[View], carries: Sequence[Root], equation: Any) -> list:
+def starts_of(lowering: Any, init: Sequence[View], carries: Sequence[Root], equation: Any) -> list:
     """Where each carry begins: a small root, in registers, or a root in memory to copy."""
     found = []
-    for view, root in zip(init, carries, strict=True):
-        if root.alias is not None:
-            found.append(lowering.root(view, equation))
+    unset = equation.params.get("unset", ())  # carries that are written before they are read
+    for k, (view, root) in enumerate(zip(init, carries, strict=True)):
+        if root.alias is not None and view.identity and not view.literal:
+            found.append(view.root)
+        elif root.alias is not None:  # written where the carry is
+            start = Root(view.shape, root.dtype)
+            start.alias = root
+            if k not in unset:
+                lowering.copy(start, view, equation)
+            found.append(start)
         else:
             start = Root(view.shape, root.dtype)
             lowering.copy(start, view, equation)
@@ -224,12 +229,12 @@ def _starts(lowering: Any, init: Sequence[View], carries: Sequence[Root], equati
     return found
 
 
-def _large(roots: Sequence[Root], carries: Sequence[Root]) -> list[Root]:
+def in_memory(roots: Sequence[Root], carries: Sequence[Root]) -> list[Root]:
     """Those of the roots whose carries are kept in memory."""
     return [r for r, c in zip(roots, carries, strict=True) if c.alias is not None]
 
 
-def _nexts(body: Body, carries: Sequence[Root], outputs: Sequence[View]) -> list[Root]:
+def nexts_of(body: Body, carries: Sequence[Root], outputs: Sequence[View]) -> list[Root]:
     taken: set[Root] = set()
     return [
         body.large(view, taken, root) if root.alias is not None else body.small(view)
@@ -242,19 +247,22 @@ def _while(lowering: Any, equation: Equation) -> None:
     views = [lowering.view(x) for x in equation.inputs]
     first, second = params["n_cond_consts"], params["n_body_consts"]
     conds, consts, init = split((first, second, len(views) - first - second), views)
-    results = [lowering.result(v) for v in equation.outputs]
-    if updates(params["body"]):
-        begin_in_place(lowering, equation, equation.inputs[first + second :], results)
-    carries = carried(lowering, init, results)
-    test = Body(lowering, params["cond"], [*conds, *carries])
-    condition = test.small(test.outputs[0])
-    body = Body(lowering, params["body"], [*consts, *carries], large(carries))
-    nexts = _nexts(body, carries, body.outputs)
-    starts = _starts(lowering, init, carries, equation)
+    for in_place in (updates(params["body"]), False):
+        results = [lowering.result(v) for v in equation.outputs]
+        if in_place:
+            begin_in_place(lowering, equation, equation.inputs[first + second :], results)
+        carries = carried(lowering, init, results)
+        test = Body(lowering, params["cond"], [*conds, *carries])
+        condition = test.small(test.outputs[0])
+        body = Body(lowering, params["body"], [*consts, *carries], large(carries))
+        nexts = nexts_of(body, carries, body.outputs)
+        if not (in_place and spoils(lowering, carries, nexts)):
+            break
+    starts = starts_of(lowering, init, carries, equation)
     lowering.items.append(
         Step(
             "while",
-            _large(starts, carries),
+            in_memory(starts, carries),
             results,
             equation,
             bodies=[test, body],
@@ -264,83 +272,6 @@ def _while(lowering: Any, equation: Equation) -> None:
             nexts=nexts,
         )
     )
-
-
-def _while_vjp(lowering: Any, equation: Equation) -> None:
-    """Forward with the carries pushed on a tape, then back along it."""
-    wanted, params = separate(equation.params)
-    from .simplify import simplified
-
-    closed, active, _ = body_vjp(while_loop, params, wanted)  # which needs the custom rules
-    views = [lowering.view(x) for x in equation.inputs]
-    results = [lowering.result(v) for v in equation.outputs]
-    n_cond, n_consts, n_carry, _ = while_loop.sizes(params)
-    conds, consts, init, cts = split((n_cond, n_consts, n_carry, len(views)), views)
-    _, want_consts, want_carry, _ = split(while_loop.sizes(params), wanted)
-    floats = while_loop.float_results(params)
-    cts = chosen(active, scatter(floats, cts))
-
-    finals = [Root(v.shape, v.dtype) for v in init]
-    carries = carried(lowering, init, finals)
-    test = Body(lowering, simplified(params["cond"]), [*conds, *carries])
-    condition = test.small(test.outputs[0])
-    body = Body(lowering, simplified(params["body"]), [*consts, *carries], large(carries))
-    nexts = _nexts(body, carries, body.outputs)
-    starts = _starts(lowering, init, carries, equation)
-
-    # Backwards: the carries are totals of the constants' cotangents and the carry's cotangents.
-    hoisted = [lowering.capture(x) for x in closed.constants]
-    totals = chosen(want_consts, consts)
-    zeros = [
-        View(np.zeros((), v.dtype)[()], (), v.dtype).then(v.shape, lambda own: []) for v in totals
-    ]
-    back_init = [*zeros, *cts]
-    n_totals = len(totals)
-    want_active = chosen(active, want_carry)
-    targets: list[Root] = []
-    given = iter(results)
-    for _ in range(n_totals):
-        targets.append(next(given))
-    for view, want in zip(cts, want_active, strict=True):
-        targets.append(next(given) if want else Root(view.shape, view.dtype))
-    back_carries = carried(lowering, back_init, targets)
-    kept = [Root(v.shape, v.dtype) for v in init]
-    for root in kept:
-        if not is_small(root):
-            root.window = _unknown  # on the tape's row, once it is being read
-    graph = summing(closed.graph, len(hoisted), n_consts, n_carry, n_totals)
-    back = Body(
-        lowering,
-        graph,
-        [*back_carries[:n_totals], *hoisted, *consts, *kept, *back_carries[n_totals:]],
-        large(back_carries),
-    )
-    back_nexts = _nexts(back, back_carries, back.outputs)
-    back_starts = _starts(lowering, back_init, back_carries, equation)
-    memory = _large(starts, carries) + _large(back_starts, back_carries)
-    lowering.items.append(
-        Step(
-            "while_vjp",
-            memory,
-            [*targets, *_large(finals, carries)],
-            equation,
-            bodies=[test, body, back],
-            condition=condition,
-            carries=carries,
-            starts=starts,
-            nexts=nexts,
-            kept=kept,
-            finals=finals,
-            back_carries=back_carries,
-            back_starts=back_starts,
-            back_nexts=back_nexts,
-            targets=targets,
-        )
-    )
-
-
-def _unknown(emitter: Any) -> Any:
-    raise AssertionError("a row of a tape is read outside its loop")
 
 
 def _switch(lowering: Any, equation: Equation) -> None:
@@ -386,7 +317,7 @@ def _switch_in_place(bodies: Sequence[Body], results: Sequence[Root], owned: lis
             result.alias = root
 
 
-def _of_numbers(rule: Callable) -> Callable:
+def of_numbers(rule: Callable) -> Callable:
     """A rule for what scalar code can compute with; the rest is left to the primitive's kernel."""
 
     def checked(lowering: Any, equation: Equation) -> bool:
@@ -401,10 +332,9 @@ def _of_numbers(rule: Callable) -> Callable:
 
 
 CONTROL_RULES: dict[str, Callable] = {
-    "scan": _of_numbers(_scan),
-    "while_loop": _of_numbers(_while),
-    "while_vjp": _of_numbers(_while_vjp),
-    "switch": _of_numbers(_switch),
+    "scan": of_numbers(_scan),
+    "while_loop": of_numbers(_while),
+    "switch": of_numbers(_switch),
 }
 
 
@@ -507,67 +437,6 @@ def emit_while(emitter: Any, step: Step) -> None:
     finish(emitter, variables, more["carries"], step.writes)
 
 
-def emit_while_vjp(emitter: Any, step: Step) -> None:
-    code: Builder = emitter.code
-    more = step.more
-    number = emitter.new_tape()
-    # A row of the tape: the carries one after the other, each from a multiple of 8 bytes.
-    offsets, size = [], 0
-    for root in more["kept"]:
-        offsets.append(size)
-        size += -(-math.prod(root.shape) * root.dtype.itemsize // 8) * 8
-    tape = code.buffer(("tape", number), "i64")
-    row = code.size(size // 8)
-    count = code.variable(code.constant(0, "i64"))
-
-    def row_pointer(at: Value, offset: int, dtype: str) -> Any:
-        pointer = code.pointer(tape)
-        index = Index(code, code.emit("mul", "i64", at, row).name, "i64") + offset // 8
-        found = code.offset(pointer, index)
-        return code.cast(found, dtype)
-
-    def push() -> None:
-        held = code.get(count)
-        capacity = code.load(tape, code.constant(1, "i64"))
-        full = held >= capacity
-        grow = If(full, [External("grow", [code.constant(-1 - number, "i64"), row])], [])
-        code.items.append(grow)
-        for root, offset in zip(more["carries"], offsets, strict=True):
-            target = row_pointer(held, offset, root.kind)
-            if root.alias is None:
-                for k, key in enumerate(keys_of(root)):
-                    value = emitter.element(root, key)
-                    code.store(target, code.constant(k, "i64"), value)
-            else:
-                total = code.size(math.prod(root.shape))
-                code.items.append(Copy(target, emitter.buffer(root)[0], total))
-        code.set(count, held + 1)
-
-    variables = begin(emitter, more["carries"], more["starts"])
-    run_while(emitter, more, variables, push)
-
-    total = code.get(count)
-    back = begin(emitter, more["back_carries"], more["back_starts"])
-    visible = dict(emitter.registers)
-    with code.loop(total) as i:
-        at = code.emit("sub", "i64", code.emit("sub", "i64", total, i), code.constant(1, "i64"))
-        enter(emitter, back)
-        for root, offset in zip(more["kept"], offsets, strict=True):
-            source = row_pointer(at, offset, root.kind)
-            if is_small(root):
-                values = {
-                    key: code.load(source, code.constant(k, "i64"))
-                    for k, key in enumerate(keys_of(root))
-                }
-                emitter.keep(root, values)
-            else:
-                root.window = lambda emitter, source=source: source
-        emitter.block(more["bodies"][2].block)
-        leave(emitter, back, more["back_carries"], more["back_nexts"])
-    emitter.registers = visible
-    finish(emitter, back, more["back_carries"], more["targets"])
-
-
 def emit_switch(emitter: Any, step: Step) -> None:
     code: Builder = emitter.code
     more = step.more
@@ -606,6 +475,5 @@ def emit_switch(emitter: Any, step: Step) -> None:
 EMIT_CONTROL: dict[str, Callable] = {
     "scan": emit_scan,
     "while": emit_while,
-    "while_vjp": emit_while_vjp,
     "switch": emit_switch,
 }

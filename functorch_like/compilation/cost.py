@@ -29,7 +29,8 @@ class EntryCost:
     Attributes
     ----------
     kind
-        ``loop``, ``scalar``, ``gemm``, ``host``, ``scan``, ``while``, ``while_vjp`` or ``switch``.
+        ``loop``, ``scalar``, ``gemm``, ``host``, ``matrix_...`` (of small matrices), ``scan``,
+        ``while``, ``while_vjp`` or ``switch``.
     primitives
         Names of the primitives that it computes.
     flops, transcendentals, bytes_read, bytes_written
@@ -122,7 +123,7 @@ class _Count:
 
     def step(self, step: Step, times: int) -> None:
         more = step.more
-        if step.kind == "alias":
+        if step.kind in ("alias", "log"):
             return
         if "bodies" not in more:
             for root in step.reads:

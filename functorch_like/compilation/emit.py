@@ -35,10 +35,13 @@ from ..kernels.scalar import FLOATS, Value
 from ..kernels.vector_math import FUNCTIONS
 from .control import EMIT_CONTROL, is_small
 from .fuse import Block, Group, build
+from .loop_reversal import EMIT_REVERSAL
 from .nodes import DTYPES, Label, Node, Root, Step
+from .small_matrices import EMIT_MATRICES
 
 __all__ = ["Emitter", "emit"]
 
+STEPS = EMIT_CONTROL | EMIT_REVERSAL | EMIT_MATRICES
 NEUTRAL = {"add": 0, "multiply": 1, "or": 0, "and": 1}
 CHUNK_BITS = 12
 CHUNK = 1 << CHUNK_BITS  # terms of a long sum that are added in their own precision
@@ -93,6 +96,8 @@ def can_split(group: Group) -> bool:
     """Whether parts of a loop's range can run in threads: what is accumulated is not too large."""
     size = 0
     for node in group.accumulated:
+        if node.onto:
+            return False
         if node.combine is not None:
             size += math.prod(node.root.shape) * node.root.dtype.itemsize
     return size <= PRIVATE_BYTES
@@ -129,6 +134,7 @@ class Emitter:
         self.program = Builder(name, distinct=True)
         self.code = self.program  # the kernel being written
         self.kernels: list[Kernel] = []
+        self.shared: dict[tuple, Kernel] = {}  # kernels that several steps call
         self.storage: dict[Root, Storage] = {}
         self.buffers: dict[Root, Buffer] = {}  # of roots kept inside the kernel being written
         self.registers: dict[Root, dict[tuple, Value]] = {}
@@ -157,11 +163,15 @@ class Emitter:
                 elif isinstance(entry, Group):
                     for node in entry.accumulated:
                         made[node.root] = block
-                        if block.group is not None and self.accumulates_in_registers(node, block):
+                        if (
+                            not node.onto
+                            and block.group is not None
+                            and self.accumulates_in_registers(node, block)
+                        ):
                             in_registers.add(node.root)
                     note(entry.body)
                 else:
-                    if entry.position is not None and entry.combine is None:
+                    if entry.position is not None and (entry.combine is None or entry.onto):
                         in_parts.add(entry.root)
                     elif entry.position is None and entry.root not in made:
                         in_registers.add(entry.root)
@@ -393,7 +403,7 @@ class Emitter:
         code = self.code
         held: dict[Node, dict[tuple, Variable]] = {}
         for node in group.accumulated:
-            if node.combine is None:
+            if node.combine is None or node.onto:
                 continue
             initial = neutral(node.combine, node.dtype)
             if self.accumulates_in_registers(node, block):
@@ -556,7 +566,7 @@ class Emitter:
         summed = [x for x in node.labels if x.unrolled and x.reduced]
         looped = any(x.reduced and not x.unrolled for x in node.labels)
         order = [x for x in node.axes if x is not None and x.unrolled]
-        if node.position is not None and node.combine is not None and not looped:
+        if node.position is not None and node.combine and not (looped or node.onto):
             self.fill(node, neutral(node.combine, node.dtype))
         values: dict[tuple, Value] = {}
         for one in itertools.product(*[range(x.size) for x in written]):
@@ -644,7 +654,7 @@ class Emitter:
             self.steps.append(step)
             code.items.append(External("host", [number, code.constant(0, "i64")]))
             return
-        EMIT_CONTROL[step.kind](self, step)
+        STEPS[step.kind](self, step)
 
     @property
     def tells_blas(self) -> bool:

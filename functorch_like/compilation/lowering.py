@@ -16,11 +16,14 @@ import numpy as np
 
 from ..graph import Equation, Graph, Literal, Var
 from ..kernels import vector_math
+from ..kernels.device import is_gpu
 from ..kernels.elementwise import SCALAR_FUNCTIONS
 from ..kernels.loop import Builder
-from ..kernels.scalar import FLOATS, Statement, Value, select
+from ..kernels.scalar import FLOATS, Statement, Value
 from ..primitives.core import Elementwise
 from .control import CONTROL_RULES
+from .elements import ELEMENT_RULES, accumulate, first_terms, late_writes, later_sums, one_by_one
+from .loop_reversal import REVERSAL_RULES, totals_of
 from .nodes import (
     DTYPES,
     OPAQUE,
@@ -34,14 +37,17 @@ from .nodes import (
     View,
     broadcast,
     computes,
+    convert,
     in_range,
     labels_index,
+    movable,
     parse_index,
     reshaped,
     sliced,
     transposed,
 )
 from .random_bits import RANDOM_RULES
+from .small_matrices import MATRIX_RULES
 
 __all__ = ["Lowering", "first_operand", "lower"]
 
@@ -66,17 +72,34 @@ class Lowering:
         self.views: dict[Var, View] = {}
         self.captured: list[tuple[Root, Any]] = []  # arrays that bodies of loops bring along
         self.owned: set[Root] = set()  # memory that may be written once its values are not needed
+        self.lasting: set[Root] = set()  # of that, what a loop hands from step to step
+        self.logged: dict[Root, Any] = {}  # memory whose changes are noted, and where
         self.last: dict[Var, int] = {}  # the last equation that reads each variable
+        self.sums: dict[Var, tuple[Equation, int]] = {}  # terms that are added later, in place
+        self.first_terms: dict[Var, tuple[Var, Equation]] = {}  # where totals may begin
+        self.summed: dict[Equation, Var] = {}  # sums that are part of a total already
         self.at = 0  # the equation being lowered
 
     def follow(self, graph: Graph) -> None:
         """Lower the equations of a graph."""
-        self.last = {
-            x: k for k, e in enumerate(graph.equations) for x in e.inputs if isinstance(x, Var)
-        }
-        end = len(graph.equations)
+        equations = graph.equations
+        if self.lasting:
+            equations = one_by_one(equations, graph.outputs)
+        equations = late_writes(equations)
+        self.last = {x: k for k, e in enumerate(equations) for x in e.inputs if isinstance(x, Var)}
+        end = len(equations)
         self.last.update((x, end) for x in graph.outputs if isinstance(x, Var))
-        for self.at, equation in enumerate(graph.equations):
+        if self.lasting:
+            self.sums = later_sums(equations, graph.outputs)
+        for term, k in self.sums.values():
+            self.last.update((x, max(k, self.last[x])) for x in term.inputs if isinstance(x, Var))
+        self.first_terms = first_terms(equations, graph.outputs, totals_of)
+        for total, (x, last) in self.first_terms.items():
+            if self.last[x] < end:
+                reads = [k for k, e in enumerate(equations) if x in e.inputs and e is not last]
+                makes = next(k for k, e in enumerate(equations) if total in e.outputs)
+                self.last[x] = max([*reads, makes])
+        for self.at, equation in enumerate(equations):
             self.add(equation)
 
     def take(self, x: Any, equation: Equation, alone: bool = False) -> Root | None:
@@ -106,6 +129,19 @@ class Lowering:
             self.views[var] = View(own, v.shape, v.dtype)
         return view.root
 
+    def borrow(self, x: Any, equation: Equation) -> Root | None:
+        """The memory of an operand for the equation to write and to leave as it was, or None."""
+        view = self.view(x)
+        if view.literal or not view.identity or view.root.memory() not in self.owned:
+            return None
+        others = [self.view(y) for y in equation.inputs if y is not x]
+        memory = view.root.memory()
+        if len(others) < len(equation.inputs) - 1 or any(
+            not v.literal and v.root.memory() is memory for v in others
+        ):
+            return None
+        return view.root
+
     def view(self, x: Var | Literal) -> View:
         if isinstance(x, Literal):
             value = np.asarray(x.value)
@@ -124,9 +160,10 @@ class Lowering:
 
     def capture(self, x: Any) -> View:
         """An array that belongs to the program."""
-        x = np.asarray(x)
-        if x.shape == ():
-            return View(x[()], (), x.dtype)
+        if not is_gpu(x):
+            x = np.asarray(x)
+            if x.shape == ():
+                return View(x[()], (), x.dtype)
         found = next((root for root, held in self.captured if held is x), None)
         if found is None:
             found = Root(x.shape, x.dtype)
@@ -168,7 +205,19 @@ class Lowering:
 
     def add(self, equation: Equation) -> None:
         name = equation.primitive.name
-        rule = _RULES.get(name) or CONTROL_RULES.get(name)
+        if equation in self.summed:
+            self.views[equation.outputs[0]] = self.views[self.summed[equation]]
+            return
+        if self.sums and equation.outputs and equation.outputs[0] in self.sums:
+            return
+        if name == "add" and self.sums:
+            for x in equation.inputs:
+                term, _ = self.sums.pop(x, (None, 0)) if isinstance(x, Var) else (None, 0)
+                if term is not None and accumulate(self, equation, term):
+                    return
+                if term is not None:
+                    self.add(term)
+        rule = _RULES.get(name) or CONTROL_RULES.get(name) or REVERSAL_RULES.get(name)
         if rule is not None:
             if rule(self, equation) is not False:
                 return
@@ -222,13 +271,6 @@ class Lowering:
 def first_operand(code: Builder, read: Callable, at: list) -> Value:
     """What a copy computes."""
     return read(0, at)
-
-
-def convert(x: Value, kind: str) -> Value:
-    """NumPy's ``astype``: a number is true where it is not zero."""
-    if kind == "i1" and x.dtype != "i1":
-        return x != 0
-    return x.convert(kind)
 
 
 @functools.cache
@@ -302,6 +344,19 @@ def _reshape(lowering: Lowering, equation: Equation) -> None:
     lowering.views[out] = made
 
 
+def _recompute(lowering: Lowering, equation: Equation) -> None:
+    (x,), (out,) = equation.inputs, equation.outputs
+    view = lowering.view(x)
+    if not view.literal and view.shape:
+        # A step: what reads the array under this name stands after what stands before it.
+        source = lowering.root(view, equation)
+        root = Root(view.shape, view.dtype)
+        root.alias = source
+        lowering.items.append(Step("alias", [source], [root], equation))
+        view = View(root, root.shape, root.dtype)
+    lowering.views[out] = view
+
+
 def _convert(lowering: Lowering, equation: Equation) -> bool | None:
     (x,), (out,) = equation.inputs, equation.outputs
     view = lowering.view(x)
@@ -328,17 +383,10 @@ def _update_slice(lowering: Lowering, equation: Equation) -> bool | None:
     return _place(lowering, equation, base, value)
 
 
-def _movable(dtype: np.dtype, sources: Sequence[np.dtype]) -> bool:
-    """Whether elements can be copied, converted where need be."""
-    if dtype not in DTYPES:
-        return False
-    return all(s == dtype or (computes(s) and computes(dtype)) for s in sources)
-
-
 def _place(lowering: Lowering, equation: Equation, base: View | None, value: View) -> bool | None:
     """``value`` at a basic index of ``base``, or of zeros."""
     (out,) = equation.outputs
-    if not _movable(out.aval.dtype, [value.dtype, *([base.dtype] if base else [])]):
+    if not movable(out.aval.dtype, [value.dtype, *([base.dtype] if base else [])]):
         return False
     shape = out.aval.shape
     kind = DTYPES[out.aval.dtype]
@@ -405,7 +453,7 @@ def _concatenate(lowering: Lowering, equation: Equation) -> bool | None:
     (out,) = equation.outputs
     axis = equation.params["axis"]
     views = [lowering.view(x) for x in equation.inputs]
-    if not _movable(out.aval.dtype, [v.dtype for v in views]):
+    if not movable(out.aval.dtype, [v.dtype for v in views]):
         return False
     kind = DTYPES[out.aval.dtype]
     views = [v for v in views if v.shape[axis] > 0] or views[:1]
@@ -598,141 +646,6 @@ def _matrix_product(
     )
 
 
-# --------------------------------------------------------------------------------------
-# Indexing
-
-
-def _checked(code: Builder, i: Value, size: int) -> Value:
-    """An index as NumPy reads it: from the end if negative; out of bounds is an error."""
-    i = i.convert("i64")
-    extent = code.size(size)
-    i = select(i < 0, i + extent, i)
-    outside = (i < 0) | (i >= extent)
-    code.flag(outside, "index out of bounds")
-    return select(outside, 0, i)
-
-
-def _gather(lowering: Lowering, equation: Equation) -> bool | None:
-    (out,) = equation.outputs
-    x, *index = (lowering.view(v) for v in equation.inputs)
-    if x.dtype not in DTYPES or any(v.dtype not in DTYPES or v.dtype.kind == "b" for v in index):
-        return False
-    if any(n == 0 for n in x.shape[: len(index)]):
-        return False
-    depth = len(index)
-    count = len(out.aval.shape) - (len(x.shape) - depth)
-    labels = [Label(n) for n in out.aval.shape]
-    full = labels_index(labels)
-    positions = [v if v.literal else broadcast(v, out.aval.shape[:count]) for v in index]
-
-    def compute(code: Builder, read: Callable, at: list) -> Value:
-        found = [_checked(code, read(k + 1, at[:count]), x.shape[k]) for k in range(depth)]
-        return read(0, [*found, *at[count:]])
-
-    operands = [(x, [OPAQUE] * depth + full[count:]), *((v, full[:count]) for v in positions)]
-    lowering.node(lowering.result(out), labels, labels, operands, compute, equation)
-    return None
-
-
-def _scatter_add(lowering: Lowering, equation: Equation) -> bool | None:
-    (out,) = equation.outputs
-    values, *index = (lowering.view(v) for v in equation.inputs)
-    if not computes(out.aval.dtype) or any(v.dtype.kind == "b" for v in index):
-        return False
-    shape = out.aval.shape
-    depth = len(index)
-    count = len(values.shape) - (len(shape) - depth)
-    if any(n == 0 for n in shape):
-        return False
-    labels = [Label(n, reduced=a < count) for a, n in enumerate(values.shape)]
-    full = labels_index(labels)
-    positions = [v if v.literal else broadcast(v, values.shape[:count]) for v in index]
-    kind = DTYPES[out.aval.dtype]
-
-    def position(code: Builder, read: Callable, at: list) -> list:
-        found = [_checked(code, read(k + 1, at[:count]), shape[k]) for k in range(depth)]
-        return [*found, *at[count:]]
-
-    lowering.node(
-        lowering.result(out),
-        labels,
-        [None] * depth + labels[count:],
-        [(values, full), *((v, full[:count]) for v in positions)],
-        lambda code, read, at: convert(read(0, at), kind),
-        equation,
-        combine="add",
-        position=position,
-    )
-    return None
-
-
-def _update_at(lowering: Lowering, equation: Equation) -> bool | None:
-    """Elements written where they are, if nobody needs the array as it was."""
-    (out,) = equation.outputs
-    x, value, *index = (lowering.view(v) for v in equation.inputs)
-    shape, dtype = out.aval.shape, out.aval.dtype
-    if not _movable(dtype, [x.dtype, value.dtype]) or any(n == 0 for n in shape):
-        return False
-    if any(not computes(v.dtype) or v.dtype.kind == "b" for v in index):
-        return False
-    depth = len(index)
-    count = len(value.shape) - (len(shape) - depth)
-    kind = DTYPES[dtype]
-    if count == 0 and all(n <= UNROLL for n in shape) and math.prod(shape) <= UNROLL_TOTAL:
-        _update_small(lowering, equation, x, value, index)
-        return None
-    root = lowering.take(equation.inputs[0], equation)
-    if root is None:
-        root = Root(shape, dtype)
-        lowering.copy(root, x, equation)
-    made = Root(shape, dtype)
-    made.alias = root
-    # What reads the array as it was stands before this step, what reads the new one after it.
-    lowering.items.append(Step("alias", [root], [made], equation))
-    lowering.views[out] = View(made, shape, dtype)
-    labels = [Label(n) for n in value.shape]
-    full = labels_index(labels)
-    positions = [v if v.literal else broadcast(v, value.shape[:count]) for v in index]
-
-    def position(code: Builder, read: Callable, at: list) -> list:
-        found = [_checked(code, read(k + 1, at[:count]), shape[k]) for k in range(depth)]
-        return [*found, *at[count:]]
-
-    lowering.node(
-        made,
-        labels,
-        [None] * depth + labels[count:],
-        [(value, full), *((v, full[:count]) for v in positions)],
-        lambda code, read, at: convert(read(0, at), kind),
-        equation,
-        position=position,
-    )
-    return None
-
-
-def _update_small(
-    lowering: Lowering, equation: Equation, x: View, value: View, index: Sequence[View]
-) -> None:
-    """An array that is kept in registers: each element is chosen."""
-    (out,) = equation.outputs
-    kind = DTYPES[out.aval.dtype]
-    depth = len(index)
-
-    def compute(code: Builder, read: Callable, at: list) -> Value:
-        here: Any = None
-        for k in range(depth):
-            i = _checked(code, read(k + 2, []), x.shape[k])
-            same = i == at[k]
-            here = same if here is None else here & same
-        return select(here, convert(read(1, at[depth:]), kind), convert(read(0, at), kind))
-
-    labels = [Label(n) for n in x.shape]
-    full = labels_index(labels)
-    operands = [(x, full), (value, full[depth:]), *((v, []) for v in index)]
-    root = lowering.result(out)
-    lowering.node(root, labels, labels, operands, compute, equation, most=UNROLL_TOTAL)
-
-
 def _same(view: View) -> View:
     return view
 
@@ -744,6 +657,7 @@ _RULES: dict[str, Callable] = {
     "slice_at": _as_view(sliced),
     "copy": _as_view(_same),
     "stop_gradient": _as_view(_same),
+    "recompute": _recompute,
     "convert": _convert,
     "discretize": _convert,
     "unslice": _unslice,
@@ -756,9 +670,8 @@ _RULES: dict[str, Callable] = {
     "reduce_any": _reduction("or"),
     "reduce_all": _reduction("and"),
     "contract": _contract,
-    "gather": _gather,
-    "scatter_add": _scatter_add,
-    "update_at": _update_at,
+    **ELEMENT_RULES,
+    **MATRIX_RULES,
     **RANDOM_RULES,
 }
 

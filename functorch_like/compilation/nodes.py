@@ -206,6 +206,8 @@ class Node:
         For scatter: ``position(code, read, labels)``, the index of the element to add to.
     most
         How many elements may be written out.
+    onto
+        Whether the results are added to what the root's memory holds.
     """
 
     __slots__ = (
@@ -215,6 +217,7 @@ class Node:
         "dtype",
         "equation",
         "labels",
+        "onto",
         "operands",
         "pointwise",
         "position",
@@ -232,6 +235,7 @@ class Node:
         combine: str | None = None,
         position: Callable | None = None,
         most: int = UNROLL_TOTAL,
+        onto: bool = False,
     ) -> None:
         self.root = root
         self.labels = list(labels)
@@ -241,6 +245,7 @@ class Node:
         self.equation = equation
         self.combine = combine
         self.position = position
+        self.onto = onto
         self.dtype: str = root.kind
         self.pointwise = False  # every operand is read at the very index of the element
         root.producer = self
@@ -274,6 +279,20 @@ class Node:
 
     def __repr__(self) -> str:
         return f"node({self.equation}, {self.labels})"
+
+
+def convert(x: Value, kind: str) -> Value:
+    """NumPy's ``astype``: a number is true where it is not zero."""
+    if kind == "i1" and x.dtype != "i1":
+        return x != 0
+    return x.convert(kind)
+
+
+def movable(dtype: np.dtype, sources: Sequence[np.dtype]) -> bool:
+    """Whether elements can be copied, converted where need be."""
+    if dtype not in DTYPES:
+        return False
+    return all(s == dtype or (computes(s) and computes(dtype)) for s in sources)
 
 
 class Step:

@@ -11,13 +11,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..control_flow.loop_primitives import body_vjp, chosen, scan, scatter, separate, split
+from ..control_flow.loop_primitives import (
+    body_vjp,
+    chosen,
+    scan,
+    scatter,
+    separate,
+    split,
+)
 from ..graph import Equation, Graph, Literal, Var, stage_flat
 from ..graph_transforms import derived, prune
 from ..primitives.core import ShapedArray, aval_of, registry
 from ..primitives.elementwise import add
+from .counting import as_while, writes_in_place
 
-__all__ = ["expand_scans", "summing"]
+__all__ = ["expand_scans", "scan_key", "summing"]
 
 
 def expand_scans(graph: Graph) -> Graph:
@@ -32,11 +40,16 @@ def expand_scans(graph: Graph) -> Graph:
     constants, values = list(graph.constants), list(graph.constant_values)
     for equation in graph.equations:
         if equation.primitive.name == "scan":
-            places[_scan_key(equation.params, equation.inputs)] = len(equations)
+            places[scan_key(equation.params, equation.inputs)] = len(equations)
         if equation.primitive.name != "scan_vjp":
             equations.append(equation)
             continue
         wanted, params = separate(equation.params)
+        if writes_in_place(params):
+            equations.append(
+                as_while(equation, wanted, params, lambda aval: _zeros(aval, equations))
+            )
+            continue
         closed, active, _ = body_vjp(scan, params, wanted)
         hoisted = [Var(aval_of(x)) for x in closed.constants]
         constants += hoisted
@@ -155,7 +168,8 @@ def expand_scans(graph: Graph) -> Graph:
     return made
 
 
-def _scan_key(params: dict, inputs: Sequence[Any]) -> tuple:
+def scan_key(params: dict, inputs: Sequence[Any]) -> tuple:
+    """What tells whether two scans compute the same."""
     return (
         id(params["graph"]),
         params["reverse"],
@@ -179,7 +193,7 @@ def _forward(
     """Where the scan that is reversed runs; it is appended if the program has no use for it."""
     from .simplify import simplify
 
-    key = _scan_key(params, operands)
+    key = scan_key(params, operands)
     place = places.get(key)
     if place is None:
         outputs = [Var(a) for a in params["graph"].output_avals[: params["n_carry"]]]
