@@ -227,7 +227,7 @@ def test_drawn_program(seed: int) -> None:
         agree(ft.jit(script(f))(*args), want)
 
 
-@pytest.mark.parametrize("seed", [2, 4, 5, 8, 10, 13, 20, 22])
+@pytest.mark.parametrize("seed", [2, 4, 5, 7, 8, 10, 11, 13, 20, 22, 37])
 def test_derivatives_of_drawn_program(seed: int) -> None:
     f, args = drawn(seed)
     scripted = script(f)
@@ -243,3 +243,37 @@ def test_derivatives_of_drawn_program(seed: int) -> None:
         forward = sum(np.sum(x) for x in want)
         backward = sum(np.sum(x * t) for x, t in zip(back, tangents, strict=True))
         np.testing.assert_allclose(forward, backward, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [5, 30])
+def test_gradients_of_loops_that_write_in_place(size: int) -> None:
+    """Arrays too large for registers, where the way back undoes the writes of the way forth."""
+    rng = np.random.default_rng(size)
+    square = rng.normal(size=(size, size))
+    positive = square @ square.T + size * np.eye(size)
+    bands = [rng.uniform(0, 1, size), rng.uniform(3, 4, size), *rng.normal(size=(2, size))]
+    cases = {
+        "cholesky": (positive,),
+        "thomas": tuple(bands),
+        "time_warping": (rng.normal(size=size), rng.normal(size=size + 3)),
+    }
+    for f, (_, _) in CLASSICS.items():
+        args = cases.get(f.__name__)
+        if args is None:
+            continue
+        total = weighed(script(f))
+        numbers = tuple(range(len(args)))
+        want = ft.grad(total, numbers)(*args)
+        agree(ft.jit(ft.grad(total, numbers))(*args), want)
+        tangents = tuple(rng.normal(size=x.shape) for x in args)
+
+        def slope(*xs: Any, total: Any = total, tangents: tuple = tangents) -> Any:
+            return ft.jvp(total, xs, tangents)[1]
+
+        if size < 10:  # reverse mode of forward mode, and a batch
+            want = ft.grad(slope, numbers)(*args)
+            agree(ft.jit(ft.grad(slope, numbers))(*args), want, rtol=1e-7)
+            stacked = tuple(np.stack([x, 1.1 * x]) for x in args)
+            made = ft.jit(ft.vmap(ft.grad(total, numbers)))(*stacked)
+            want = ft.grad(total, numbers)(*[x[1] for x in stacked])
+            agree([x[1] for x in made], want, rtol=1e-8)

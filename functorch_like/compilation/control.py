@@ -16,7 +16,8 @@ from ..control_flow.loop_primitives import split
 from ..graph import Equation, Graph, Var
 from ..kernels.loop import Builder, Constant, Copy, If, Index, While
 from .counting import updates
-from .nodes import UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes, labels_index
+from .nodes import ADDRESSED, UNROLL, UNROLL_TOTAL, Label, Root, Step, View, computes, labels_index
+from .ranges import Range, in_scan, in_while, range_of
 
 __all__ = ["CONTROL_RULES", "EMIT_CONTROL", "Body", "Running"]
 
@@ -39,7 +40,8 @@ class Running:
 def is_small(root: Root) -> bool:
     """Whether an array is kept in variables."""
     return (
-        computes(root.dtype)
+        not root.stays()
+        and computes(root.dtype)
         and all(n <= UNROLL for n in root.shape)
         and math.prod(root.shape) <= UNROLL_TOTAL
     )
@@ -62,17 +64,21 @@ class Body:
         given: Sequence[Any],
         owned: Sequence[Root] = (),
         logged: dict[Root, Any] | None = None,
+        ranges: Sequence[Range | None] = (),
     ) -> None:
         """Lower ``graph``; ``given`` holds a view, or a Root made for it, for each input.
 
         ``owned`` are those whose memory the body may write, ``logged`` the memory of those of
-        which it must note what it overwrites, and where.
+        which it must note what it overwrites, and where. ``ranges`` are those of the inputs.
         """
         self.lowering = type(outer)(outer.most)
         self.lowering.captured = outer.captured
         self.lowering.logged = {**outer.logged, **(logged or {})}
         self.lowering.lasting.update(root.memory() for root in owned)
         self.lowering.owned.update(self.lowering.lasting)
+        for var, known in zip(graph.inputs, ranges, strict=False):
+            if known is not None:
+                self.lowering.ranges[var] = known
         for var, value in zip(graph.inputs, given, strict=True):
             self.lowering.views[var] = (
                 View(value, value.shape, value.dtype) if isinstance(value, Root) else value
@@ -95,10 +101,12 @@ class Body:
             return view.root
         if not view.literal and view.identity and view.root.producer is not None:
             root = view.root
-            if root.window is None and root.memory() not in taken and root in self.made():
+            free = root.window is None and root.memory() not in taken
+            if free and not is_small(root) and root in self.made():
                 taken.add(root.memory())
                 return root
         root = Root(view.shape, view.dtype)
+        root.addressed = carry.stays()
         self.lowering.copy(root, view, None)
         return root
 
@@ -129,6 +137,15 @@ def large(roots: Sequence[Root]) -> list[Root]:
     return [root for root in roots if root.alias is not None]
 
 
+def keep_addressed(graph: Graph, starts: Sequence[View], results: Sequence[Root]) -> None:
+    """Keep carries in memory if elements at computed positions are written, and they are many."""
+    writes = updates(graph)
+    for view, result in zip(starts, results, strict=True):
+        inside = not view.literal and view.root.stays()
+        if inside or (writes and math.prod(result.shape) > ADDRESSED):
+            result.addressed = True
+
+
 def begin_in_place(
     lowering: Any, equation: Equation, init: Sequence[Any], results: Sequence[Root]
 ) -> None:
@@ -154,7 +171,7 @@ def carried(lowering: Any, views: Sequence[View], results: Sequence[Root]) -> li
     roots = []
     for view, result in zip(views, results, strict=True):
         root = Root(view.shape, result.dtype)
-        if not is_small(root):
+        if not is_small(result):
             root.alias = result
         roots.append(root)
     return roots
@@ -179,12 +196,15 @@ def _scan(lowering: Any, equation: Equation) -> None:
     bases = [lowering.root(v, equation) for v in xs]
     for in_place in (updates(graph), False):
         results = [lowering.result(v) for v in equation.outputs]
+        keep_addressed(graph, init, results[:n_carry])
         if in_place:
             given = equation.inputs[n_consts : n_consts + n_carry]
             begin_in_place(lowering, equation, given, results[:n_carry])
         carries = carried(lowering, init, results[:n_carry])
         rows = [window(b, running) for b in bases]
-        body = Body(lowering, graph, [*consts, *carries, *rows], large(carries))
+        ranges = in_scan(equation, lowering.ranges)
+        given_all = [*consts, *carries, *rows]
+        body = Body(lowering, graph, given_all, large(carries), ranges=ranges)
         nexts = nexts_of(body, carries, body.outputs[:n_carry])
         if not (in_place and spoils(lowering, carries, nexts)):
             break
@@ -249,12 +269,20 @@ def _while(lowering: Any, equation: Equation) -> None:
     conds, consts, init = split((first, second, len(views) - first - second), views)
     for in_place in (updates(params["body"]), False):
         results = [lowering.result(v) for v in equation.outputs]
+        keep_addressed(params["body"], init, results)
         if in_place:
             begin_in_place(lowering, equation, equation.inputs[first + second :], results)
         carries = carried(lowering, init, results)
         test = Body(lowering, params["cond"], [*conds, *carries])
         condition = test.small(test.outputs[0])
-        body = Body(lowering, params["body"], [*consts, *carries], large(carries))
+        fixed, moving = in_while(params, equation.inputs, lowering.ranges)
+        body = Body(
+            lowering,
+            params["body"],
+            [*consts, *carries],
+            large(carries),
+            ranges=[*fixed, *moving],
+        )
         nexts = nexts_of(body, carries, body.outputs)
         if not (in_place and spoils(lowering, carries, nexts)):
             break
@@ -285,7 +313,8 @@ def _switch(lowering: Any, equation: Equation) -> None:
         taken = [lowering.take(x, equation) for x in equation.inputs[1:] if isinstance(x, Var)]
         owned = [root for root in taken if root is not None and not is_small(root)]
     views = [lowering.view(x) for x in equation.inputs]
-    bodies = [Body(lowering, graph, views[1:], owned) for graph in graphs]
+    ranges = [range_of(lowering.ranges, x) for x in equation.inputs[1:]]
+    bodies = [Body(lowering, graph, views[1:], owned, ranges=ranges) for graph in graphs]
     _switch_in_place(bodies, results, owned)
     outs: list[list[Root]] = []
     for body in bodies:
@@ -310,6 +339,8 @@ def _switch_in_place(bodies: Sequence[Body], results: Sequence[Root], owned: lis
     free = {root.memory(): root for root in owned}
     for i, result in enumerate(results):
         views = [body.outputs[i] for body in bodies]
+        if any(not v.literal and v.root.stays() for v in views):
+            result.addressed = True
         if is_small(result) or any(v.literal or not v.identity for v in views):
             continue
         memories = {v.root.memory() for v in views}
@@ -426,6 +457,9 @@ def run_while(emitter: Any, more: dict, variables: dict, before: Callable | None
             before()
         emitter.block(more["bodies"][1].block)
         leave(emitter, variables, more["carries"], more["nexts"])
+    if code.error is not None:  # after an index out of bounds the loop might never end
+        with code.into(test):
+            condition = condition & (code.get(code.error) == 0)
     code.items.append(While(test, condition, items))
     emitter.registers = visible
 

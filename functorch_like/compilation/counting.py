@@ -17,7 +17,7 @@ from ..graph_transforms import derived
 from ..primitives.core import ShapedArray, aval_of
 from ..primitives.elementwise import add, less, subtract
 from ..primitives.indexing import gather, update_at
-from .nodes import UNROLL, UNROLL_TOTAL
+from .nodes import ADDRESSED, UNROLL
 
 __all__ = ["as_while", "updates", "writes_in_place"]
 
@@ -40,7 +40,7 @@ def writes_in_place(params: dict) -> bool:
     """Whether a scan's steps write elements of arrays that are too large to keep for each step."""
     graph, n_consts, n_carry = params["graph"], params["n_consts"], params["n_carry"]
     avals = [x.aval for x in graph.inputs[n_consts : n_consts + n_carry]]
-    large = any(a.size > UNROLL_TOTAL or max(a.shape, default=0) > UNROLL for a in avals)
+    large = any(a.size > ADDRESSED or max(a.shape, default=0) > UNROLL for a in avals)
     return large and updates(graph)
 
 

@@ -26,15 +26,25 @@ from .nodes import (
     movable,
     parse_index,
 )
+from .ranges import Range, range_of
 
 __all__ = ["ELEMENT_RULES", "accumulate", "first_terms", "late_writes", "later_sums", "one_by_one"]
 
 
-def checked(code: Builder, i: Value, size: int) -> Value:
-    """An index as NumPy reads it: from the end if negative; out of bounds is an error."""
+def checked(code: Builder, i: Value, size: int, known: Range | None = None) -> Value:
+    """An index as NumPy reads it: from the end if negative; out of bounds is an error.
+
+    ``known`` is its range, if it is known.
+    """
     i = i.convert("i64")
+    low, high = known or (-size - 1, size)
+    if low >= 0 and high < size:
+        return i
     extent = code.size(size)
-    i = select(i < 0, i + extent, i)
+    if low < 0:
+        i = select(i < 0, i + extent, i)
+    if -size <= low and high < size:
+        return i
     outside = (i < 0) | (i >= extent)
     code.flag(outside, "index out of bounds")
     return select(outside, 0, i)
@@ -52,9 +62,10 @@ def _gather(lowering: Any, equation: Equation) -> bool | None:
     labels = [Label(n) for n in out.aval.shape]
     full = labels_index(labels)
     positions = [v if v.literal else broadcast(v, out.aval.shape[:count]) for v in index]
+    known = [range_of(lowering.ranges, v) for v in equation.inputs[1:]]
 
     def compute(code: Builder, read: Callable, at: list) -> Value:
-        found = [checked(code, read(k + 1, at[:count]), x.shape[k]) for k in range(depth)]
+        found = [checked(code, read(k + 1, at[:count]), x.shape[k], known[k]) for k in range(depth)]
         return read(0, [*found, *at[count:]])
 
     operands = [(x, [OPAQUE] * depth + full[count:]), *((v, full[:count]) for v in positions)]
@@ -69,12 +80,17 @@ def _scatter_add(lowering: Any, equation: Equation) -> bool | None:
         return False
     if 0 in out.aval.shape:
         return False
-    _add_elements(lowering, lowering.result(out), values, index, equation)
+    _add_elements(lowering, lowering.result(out), values, index, equation, equation)
     return None
 
 
 def _add_elements(
-    lowering: Any, root: Root, values: View, index: Sequence[View], equation: Equation
+    lowering: Any,
+    root: Root,
+    values: View,
+    index: Sequence[View],
+    term: Equation,
+    equation: Equation,
 ) -> None:
     """Add values at positions, to zeros or to what the root's memory holds."""
     shape = root.shape
@@ -84,9 +100,10 @@ def _add_elements(
     full = labels_index(labels)
     positions = [v if v.literal else broadcast(v, values.shape[:count]) for v in index]
     kind = DTYPES[root.dtype]
+    known = [range_of(lowering.ranges, v) for v in term.inputs[1:]]
 
     def position(code: Builder, read: Callable, at: list) -> list:
-        found = [checked(code, read(k + 1, at[:count]), shape[k]) for k in range(depth)]
+        found = [checked(code, read(k + 1, at[:count]), shape[k], known[k]) for k in range(depth)]
         return [*found, *at[count:]]
 
     lowering.node(
@@ -114,7 +131,8 @@ def _update_at(lowering: Any, equation: Equation) -> bool | None:
     depth = len(index)
     count = len(value.shape) - (len(shape) - depth)
     kind = DTYPES[dtype]
-    if count == 0 and all(n <= UNROLL for n in shape) and math.prod(shape) <= UNROLL_TOTAL:
+    few = all(n <= UNROLL for n in shape) and math.prod(shape) <= UNROLL_TOTAL
+    if count == 0 and few and (x.literal or not x.root.stays()):
         _update_small(lowering, equation, x, value, index)
         return None
     root = None
@@ -129,7 +147,8 @@ def _update_at(lowering: Any, equation: Equation) -> bool | None:
         positions = [Root((), v.dtype) for v in index]
         for position_of, v in zip(positions, index, strict=True):
             lowering.copy(position_of, v, equation)
-        more = {"log": log, "index": positions}
+        known = [range_of(lowering.ranges, v) for v in equation.inputs[2:]]
+        more = {"log": log, "index": positions, "known": known}
         lowering.items.append(Step("log", [root], [], equation, **more))
     made = _same_memory(lowering, root, equation)
     labels = [Label(n) for n in value.shape]
@@ -137,9 +156,10 @@ def _update_at(lowering: Any, equation: Equation) -> bool | None:
     positions = [v if v.literal else broadcast(v, value.shape[:count]) for v in index]
 
     def position(code: Builder, read: Callable, at: list) -> list:
-        found = [checked(code, read(k + 1, at[:count]), shape[k]) for k in range(depth)]
+        found = [checked(code, read(k + 1, at[:count]), shape[k], known[k]) for k in range(depth)]
         return [*found, *at[count:]]
 
+    known = [range_of(lowering.ranges, v) for v in equation.inputs[2:]]
     lowering.node(
         made,
         labels,
@@ -170,11 +190,12 @@ def _update_small(
     (out,) = equation.outputs
     kind = DTYPES[out.aval.dtype]
     depth = len(index)
+    known = [range_of(lowering.ranges, v) for v in equation.inputs[2:]]
 
     def compute(code: Builder, read: Callable, at: list) -> Value:
         here: Any = None
         for k in range(depth):
-            i = checked(code, read(k + 2, []), x.shape[k])
+            i = checked(code, read(k + 2, []), x.shape[k], known[k])
             same = i == at[k]
             here = same if here is None else here & same
         return select(here, convert(read(1, at[depth:]), kind), convert(read(0, at), kind))
@@ -344,7 +365,7 @@ def accumulate(lowering: Any, equation: Equation, term: Equation) -> bool:
     made = _same_memory(lowering, root, equation)
     kind = DTYPES[out.aval.dtype]
     if term.primitive.name == "scatter_add":
-        _add_elements(lowering, made, values, index, equation)
+        _add_elements(lowering, made, values, index, term, equation)
         return True
     parts = parse_index(made.shape, term.params["index"])
     values = broadcast(values, [n for what, _, _, n in parts if what != "int"])

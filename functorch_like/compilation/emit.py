@@ -22,6 +22,7 @@ from ..kernels.loop import (
     Buffer,
     Builder,
     Call,
+    Constant,
     External,
     Fill,
     Gemm,
@@ -260,7 +261,7 @@ class Emitter:
         total: Any = 0
         stride = 1
         for a in reversed(kept):
-            i = index[a]
+            i = index[a].number if isinstance(index[a], Constant) else index[a]
             if isinstance(i, Value) or i != 0:
                 if isinstance(i, Value) and not isinstance(i, Index):
                     i = Index(self.code, i.name, "i64")

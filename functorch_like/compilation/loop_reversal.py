@@ -35,6 +35,7 @@ from .control import (
     finish,
     in_memory,
     is_small,
+    keep_addressed,
     keys_of,
     large,
     leave,
@@ -46,6 +47,7 @@ from .control import (
 from .counting import updates
 from .elements import checked
 from .nodes import Root, Step, View
+from .ranges import in_while
 from .scans import summing
 
 __all__ = ["EMIT_REVERSAL", "REVERSAL_RULES", "totals_of"]
@@ -143,6 +145,9 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
     read = _read(graph)
     used = [var in read for var in graph.inputs[before : before + n_carry]]
     test_graph, step_graph = simplified(params["cond"]), simplified(params["body"])
+    fixed, moving = in_while(
+        {**params, "cond": test_graph, "body": step_graph}, equation.inputs, lowering.ranges
+    )
     step_graph, needed = _needed(test_graph, step_graph, n_cond, n_consts, used)
     # From here on the carries are those that the condition or the way back needs.
     avals = [var.aval for var in test_graph.inputs[n_cond:]]
@@ -151,11 +156,14 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
 
     given = equation.inputs[n_cond + n_consts : n_cond + n_consts + n_carry]
     given = chosen(needed, given)
-    undone = {k for k, v in enumerate(init) if not is_small(Root(v.shape, v.dtype))}
-    if not updates(step_graph):
-        undone = set()
+    finals = [Root(v.shape, v.dtype) for v in init]
+    keep_addressed(step_graph, init, finals)
+    addressed = [root.addressed for root in finals]
+    undone = {k for k, root in enumerate(finals) if updates(step_graph) and not is_small(root)}
     while True:
         finals = [Root(v.shape, v.dtype) for v in init]
+        for root, flag in zip(finals, addressed, strict=True):
+            root.addressed = flag
         logs: dict[Root, Log] = {}
         for k in undone:
             finals[k].alias = lowering.borrow(given[k], equation)
@@ -166,7 +174,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
         test = Body(lowering, test_graph, [*conds, *map(_given, every, avals)])
         condition = test.small(test.outputs[0])
         entered = [*consts, *map(_given, every, avals)]
-        body = Body(lowering, step_graph, entered, large(carries), logs)
+        body = Body(lowering, step_graph, entered, large(carries), logs, [*fixed, *moving])
         nexts = nexts_of(body, carries, body.outputs)
         copied = {k for k in undone if nexts[k].memory() is not finals[k].memory()}
         if not copied:
@@ -195,6 +203,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
         targets.append(next(made))
     for view, want in zip(cts, want_active, strict=True):
         targets.append(next(made) if want else Root(view.shape, view.dtype))
+    keep_addressed(graph, back_init, targets)
     taken: set[Root] = set()
     for x, target in zip(beginnings, targets, strict=True):
         if isinstance(x, Var) and not is_small(target):
@@ -205,6 +214,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
     back_carries = carried(lowering, back_init, targets)
     kept = [Root(v.shape, v.dtype) for v in init]
     for k, root in enumerate(kept):
+        root.addressed = addressed[k]
         if k in undone:
             root.alias = carries[k]
         elif not is_small(root):
@@ -221,6 +231,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
         ],
         [*large(back_carries), *[kept[k] for k in sorted(undone)]],
         logs,
+        [*[None] * (n_totals + len(hoisted)), *fixed, *moving],
     )
     back_nexts = nexts_of(back, back_carries, back.outputs)
     back_starts = starts_of(lowering, back_init, back_carries, equation)
@@ -287,8 +298,8 @@ def _unknown(emitter: Any) -> Any:
 def emit_log(emitter: Any, step: Step) -> None:
     """Note what the write that follows overwrites."""
     (root,) = step.reads
-    pairs = zip(step.more["index"], root.shape, strict=False)
-    index = [checked(emitter.code, emitter.element(i, ()), n) for i, n in pairs]
+    places = zip(step.more["index"], root.shape, step.more["known"], strict=False)
+    index = [checked(emitter.code, emitter.element(i, ()), n, known) for i, n, known in places]
     step.more["log"].push(emitter, root, index)
 
 

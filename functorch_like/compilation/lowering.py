@@ -47,6 +47,7 @@ from .nodes import (
     transposed,
 )
 from .random_bits import RANDOM_RULES
+from .ranges import Range, find_ranges
 from .small_matrices import MATRIX_RULES
 
 __all__ = ["Lowering", "first_operand", "lower"]
@@ -77,6 +78,7 @@ class Lowering:
         self.last: dict[Var, int] = {}  # the last equation that reads each variable
         self.sums: dict[Var, tuple[Equation, int]] = {}  # terms that are added later, in place
         self.first_terms: dict[Var, tuple[Var, Equation]] = {}  # where totals may begin
+        self.ranges: dict[Var, Range] = {}  # of integers, as far as they are known
         self.summed: dict[Equation, Var] = {}  # sums that are part of a total already
         self.at = 0  # the equation being lowered
 
@@ -93,6 +95,7 @@ class Lowering:
             self.sums = later_sums(equations, graph.outputs)
         for term, k in self.sums.values():
             self.last.update((x, max(k, self.last[x])) for x in term.inputs if isinstance(x, Var))
+        find_ranges(equations, self.ranges)
         self.first_terms = first_terms(equations, graph.outputs, totals_of)
         for total, (x, last) in self.first_terms.items():
             if self.last[x] < end:

@@ -21,6 +21,7 @@ __all__ = ["Affine", "Label", "Node", "Opaque", "Root", "Step", "View"]
 # node is written out at most so many times in all.
 UNROLL = 8
 UNROLL_TOTAL = 64
+ADDRESSED = 16  # of more elements than this, one at a computed position is better in memory
 UNROLL_PROGRAM = 4096  # elements in all of a program's code, as LLVM takes 0.2 ms for a line
 
 DTYPES = {
@@ -127,12 +128,13 @@ def divide(x: Any, n: int) -> tuple[Any, Any]:
 class Root:
     """An array of the program: an input, a node's result, or another root's memory reshaped."""
 
-    __slots__ = ("alias", "base", "dtype", "producer", "shape", "window")
+    __slots__ = ("addressed", "alias", "base", "dtype", "producer", "shape", "window")
 
     def __init__(self, shape: Sequence[int], dtype: np.dtype, producer: Any = None) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
         self.producer = producer  # a Node, a Step, or None for inputs
+        self.addressed = False
         self.alias: Root | None = None
         self.base: Root | None = None  # the array on which it is a window, and how
         self.window: Any = None  # its pointer is found while the program runs
@@ -148,6 +150,13 @@ class Root:
         while root.alias is not None:
             root = root.alias
         return root
+
+    def stays(self) -> bool:
+        """Whether elements are found at computed positions, so that it is kept in memory."""
+        root: Root | None = self
+        while root is not None and not root.addressed:
+            root = root.alias
+        return root is not None
 
     def __repr__(self) -> str:
         return f"root{list(self.shape)}"

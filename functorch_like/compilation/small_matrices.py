@@ -278,7 +278,7 @@ def _kernel(emitter: Any, step: Step, given: Sequence[Any], lead: int) -> Any:
 def emit_matrices(emitter: Any, step: Step) -> None:
     """Call the kernel for matrices of this kind, and the primitive's own if it finds no answer."""
     code: Builder = emitter.code
-    *results, scratch = step.writes
+    scratch = step.writes[-1]
     lead = step.reads[0].shape[:-2]
     buffers = [emitter.buffer(root)[0] for root in (*step.reads, *step.writes)]
     n = step.reads[0].shape[-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+import operator
 import os
 import sysconfig
 import types
@@ -17,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import debug_check
 from ..errors import ScriptError
 from ..numpy import creation
-from ..primitives.core import Tracer
+from ..primitives.core import Tracer, watch
 from .branches import as_boolean, branch, truth
 from .loops import Enumerated, Range, Zipped, can_be_rolled, for_loop, while_loop
 from .regions import Trying, own, raised, refuse_outside, writable
@@ -30,6 +32,7 @@ __all__ = [
     "Trying",
     "and_",
     "assert_",
+    "augment",
     "branch",
     "call",
     "compare",
@@ -125,12 +128,34 @@ def compare(first: Any, compared: Sequence[Callable], later: Sequence[Callable])
 
 
 def assert_(test: Any, message: Any, line: int) -> None:
-    """``assert test, message``; what is traced cannot be asserted while it is staged."""
+    """``assert test, message``; what is traced is a check for ``checkify``, and else let be."""
+    if watch.checks is not None and isinstance(test, Tracer):
+        told = "assertion failed" if message is None else f"AssertionError: {message()}"
+        debug_check(as_boolean(test), "{}", told)
+        return
     known = truth(test)
     if known is None:
         return
     if not known:
         raise AssertionError(*(() if message is None else (message(),)))
+
+
+_OPERATORS = {
+    "Add": "add", "Sub": "sub", "Mult": "mul", "Div": "truediv", "FloorDiv": "floordiv",
+    "Mod": "mod", "Pow": "pow", "MatMult": "matmul", "BitAnd": "and_", "BitOr": "or_",
+    "BitXor": "xor", "LShift": "lshift", "RShift": "rshift",
+}  # fmt: skip
+
+
+def augment(owner: Any, index: Any, name: str, value: Any) -> None:
+    """``owner[index] op= value``; at a traced mask the operation is done everywhere."""
+    writable(owner)
+    plain = _OPERATORS[name]
+    mask = isinstance(index, Tracer) and index.dtype.kind == "b" and index.concrete() is None
+    if mask and isinstance(owner, Tracer) and index.shape == owner.shape and np.ndim(value) == 0:
+        owner[index] = getattr(operator, plain)(owner, value)
+    else:
+        owner[index] = getattr(operator, f"i{plain.rstrip('_')}")(owner[index], value)
 
 
 # --- calls ------------------------------------------------------------------------------------
@@ -145,7 +170,7 @@ def _range(*bounds: Any) -> Any:
 
 
 def _index(x: Any) -> Any:
-    return int(x.concrete()) if isinstance(x, Tracer) else x
+    return x.concrete().item() if isinstance(x, Tracer) and x.concrete() is not None else x
 
 
 def _zip(*parts: Any, strict: bool = False) -> Any:
@@ -164,12 +189,19 @@ def _reversed(part: Any) -> Any:
     return part.__reversed__() if isinstance(part, Range) else reversed(part)
 
 
+def _any_tracer(*values: Any) -> bool:
+    return any(isinstance(x, Tracer) for x in values)
+
+
 def _float(x: Any = 0.0) -> Any:
-    return x.astype(np.float64) if _traced(x) and x.shape == () else float(x)
+    kept = isinstance(x, Tracer) and x.shape == () and not x.constant()  # with its derivative
+    return x.astype(np.float64) if kept else float(x)
 
 
 def _int(x: Any = 0, *base: Any) -> Any:
-    return np.trunc(x).astype(np.int64) if _traced(x) and x.shape == () else int(x, *base)
+    if _traced(x) and x.shape == ():
+        return np.trunc(x).astype(np.int64)
+    return int(_index(x), *base)  # which has no derivative
 
 
 def _bool(x: Any = False) -> Any:
@@ -195,6 +227,13 @@ def _quantified(items: Any, combine: Callable) -> Any:
 
 def _extreme(choose: Any, python: Callable) -> Callable:
     def extreme(*values: Any, **keywords: Any) -> Any:
+        if set(keywords) == {"key"} and values and callable(keywords["key"]):
+            key = call(keywords["key"])
+            if _traced(*(key(x) for x in (values[0] if len(values) == 1 else values))):
+                ahead: Any = np.less if python is min else np.greater
+                return _by_key(values, key, ahead)
+        if keywords and set(keywords) == {"default"} and len(values) == 1 and len(values[0]):
+            keywords = {}
         if not keywords:
             if len(values) == 1 and not isinstance(values[0], Tracer):
                 values = (tuple(values[0]),)
@@ -202,16 +241,61 @@ def _extreme(choose: Any, python: Callable) -> Callable:
             if isinstance(items, Tracer) and items.concrete() is None and len(items.shape) == 1:
                 return choose.reduce(items)
             if isinstance(items, tuple) and _traced(*items):
-                return functools.reduce(choose, items)
+                if any(np.ndim(x) for x in items):
+                    return functools.reduce(choose, items)
+                better = operator.lt if python is min else operator.gt
+                # Python's own choice: the first of equal ones, and of a NaN and another the first
+                return functools.reduce(lambda x, y: np.where(better(y, x), y, x), items)
         return python(*values, **keywords)
 
     return extreme
 
 
 def _round(x: Any, *digits: Any) -> Any:
-    if not _traced(x):
+    if not isinstance(x, Tracer):
         return round(x, *digits)
+    if not digits and x.concrete() is not None:
+        return round(x.concrete().item())
     return np.round(x, *digits) if digits else np.rint(x).astype(np.int64)
+
+
+def _by_key(values: tuple, key: Callable, better: Callable) -> Any:
+    """``min`` or ``max`` of numbers by a key, the first of several that are equal."""
+    items = tuple(values[0]) if len(values) == 1 else values
+    best, its_key = items[0], key(items[0])
+    for item in items[1:]:
+        new = key(item)
+        ahead = better(new, its_key)
+        best, its_key = branch(
+            ahead, lambda *v: v[2:], lambda *v: v[:2], (best, its_key, item, new),
+            ("the element", "its key"), 0,
+        )  # fmt: skip
+    return best
+
+
+def _sorted(items: Any, *, key: Callable | None = None, reverse: bool = False) -> Any:
+    listed = list(items)
+    keys = listed if key is None else [key(x) for x in listed]
+    if not _traced(*keys) or any(x.shape for x in keys if isinstance(x, Tracer)):
+        return sorted(listed, key=None if key is None else call(key), reverse=reverse)
+    numbers = np.stack([creation.asarray(x) for x in keys])
+    order = np.argsort(-numbers if reverse else numbers, kind="stable")
+    elements = np.stack([creation.asarray(x) for x in listed])
+    return list(elements[order])
+
+
+def _divmod(a: Any, b: Any) -> Any:
+    return (a // b, a % b) if _any_tracer(a, b) else divmod(a, b)
+
+
+def _complex(real: Any = 0.0, imag: Any = 0.0) -> Any:
+    return real + 1j * imag if _any_tracer(real, imag) else complex(real, imag)
+
+
+def _ndenumerate(array: Any) -> Any:
+    if not isinstance(array, Tracer):
+        return np.ndenumerate(array)
+    return ((index, array[index]) for index in np.ndindex(*array.shape))
 
 
 _REPLACED: dict[Any, Callable] = {
@@ -225,6 +309,10 @@ _REPLACED: dict[Any, Callable] = {
     builtins.min: _extreme(np.minimum, min),
     builtins.max: _extreme(np.maximum, max),
     round: _round,
+    sorted: _sorted,
+    divmod: _divmod,
+    complex: _complex,
+    np.ndenumerate: _ndenumerate,
     any: _any,
     all: _all,
     np.array: creation.array,
@@ -250,13 +338,61 @@ for _name, _other in {
     "fmod": "fmod", "hypot": "hypot", "isfinite": "isfinite", "isinf": "isinf", "isnan": "isnan",
     "log10": "log10", "log1p": "log1p", "log2": "log2", "pow": "power", "radians": "radians",
     "sin": "sin", "sinh": "sinh", "sqrt": "sqrt", "tan": "tan", "tanh": "tanh",
-    "copysign": "copysign",
+    "copysign": "copysign", "cbrt": "cbrt", "exp2": "exp2", "trunc": "trunc",
 }.items():  # fmt: skip
     _python = getattr(math, _name)
     _REPLACED[_python] = _mathematics(getattr(np, _other), _python)
 _REPLACED[math.log] = _mathematics(
     lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base), math.log
 )
+
+
+def _stacked(function: Callable, python: Callable) -> Callable:
+    """A function of an iterable of numbers."""
+
+    def call(items: Any, *rest: Any, **keywords: Any) -> Any:
+        listed = items if isinstance(items, Tracer) else list(items)
+        if not isinstance(listed, Tracer) and not _any_tracer(*listed):
+            return python(listed, *rest, **keywords)
+        return function(creation.asarray(listed), *rest, **keywords)
+
+    return call
+
+
+def _distance(p: Any, q: Any) -> Any:
+    p, q = list(p), list(q)
+    if not _any_tracer(*p, *q):
+        return math.dist(p, q)
+    return np.sqrt(np.sum((creation.asarray(p) - creation.asarray(q)) ** 2))
+
+
+def _special(name: str) -> Callable:
+    def function(x: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(x)
+
+    return function
+
+
+_REPLACED[math.fsum] = _stacked(np.sum, math.fsum)
+_REPLACED[math.prod] = _stacked(lambda x, start=1: np.prod(x) * start, math.prod)
+_REPLACED[math.dist] = _distance
+_REPLACED[math.trunc] = _mathematics(lambda x: np.trunc(x).astype(np.int64), math.trunc)
+_REPLACED[math.floor] = _mathematics(lambda x: np.floor(x).astype(np.int64), math.floor)
+_REPLACED[math.ceil] = _mathematics(lambda x: np.ceil(x).astype(np.int64), math.ceil)
+for _name in ("erf", "erfc", "gamma"):
+    _REPLACED[getattr(math, _name)] = _mathematics(_special(_name), getattr(math, _name))
+_REPLACED[math.lgamma] = _mathematics(_special("gammaln"), math.lgamma)
+
+
+def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> Any:
+    if not _any_tracer(a, b):
+        return math.isclose(a, b, rel_tol=rel_tol, abs_tol=abs_tol)
+    return np.abs(a - b) <= np.maximum(rel_tol * np.maximum(np.abs(a), np.abs(b)), abs_tol)
+
+
+_REPLACED[math.isclose] = _isclose
 
 _CONTAINERS = (list, dict, set, np.ndarray)
 _WRITING = {
