@@ -83,6 +83,12 @@ class SharedTracer(BatchTracer):
         self.value = other.value if isinstance(other, BatchTracer) else other
 
 
+class SameForAll(tuple):
+    """Results that do not depend on the batch, of a primitive that carries a function."""
+
+    __slots__ = ()
+
+
 class BatchTrace(Trace):
     """Applies each primitive's batching rule."""
 
@@ -108,6 +114,8 @@ class BatchTrace(Trace):
             # It may close over our tracers though no operand is ours.
             with under(self.parent):
                 answer = primitive.process_batch(self, values, batched, params)  # type: ignore[attr-defined]
+            if type(answer) is SameForAll:
+                return tuple(map(self.share, answer))
             return tuple(BatchTracer(self, a) for a in answer)
         if True not in batched:
             answer = self.parent.process(primitive, values, params)

@@ -221,7 +221,7 @@ class _Checked(Trace):
         with under(self):
             if primitive.name == "jit_call":
                 return tuple(params["graph"].evaluate(operands))
-            with _quiet():
+            with quiet():
                 answer = primitive.kernel(*operands, **params)
         self.check(primitive, operands, params, answer)
         return answer
@@ -235,7 +235,7 @@ class _Checked(Trace):
         for equation in graph.equations:
             operands = [read(x) for x in equation.inputs]
             primitive = equation.primitive
-            with _quiet() if state.trace is EVAL else contextlib.nullcontext():
+            with quiet() if state.trace is EVAL else contextlib.nullcontext():
                 answer = primitive.evaluate(operands, equation.params)
             if state.trace is EVAL:  # otherwise ``process`` sees it, or there are no values yet
                 self.check(primitive, operands, equation.params, answer)
@@ -270,7 +270,8 @@ class _Checked(Trace):
         return not bool(np.isfinite(x).all()) if self.infs else bool(np.isnan(x).any())
 
 
-def _quiet() -> Any:
+def quiet() -> Any:
+    """NumPy's warnings off."""
     # The error that follows says more than NumPy's warning would.
     return np.errstate(invalid="ignore", divide="ignore", over="ignore")
 
@@ -301,7 +302,34 @@ def _numpy_met(what: str, flag: int) -> None:
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 
 
-class _Tape(list):
+def evaluate_by_line(graph: Graph, held: dict[Var, Any]) -> list[Any]:
+    """``Graph.evaluate``, whose frame tells ``line_here`` the equation that is evaluated."""
+
+    def read(x: Var | Literal) -> Any:
+        return x.value if isinstance(x, Literal) else held[x]
+
+    for equation in graph.equations:
+        operands = [read(x) for x in equation.inputs]
+        answer = equation.primitive.evaluate(operands, equation.params)
+        answers = answer if equation.primitive.multiple_results else (answer,)
+        held.update(zip(equation.outputs, answers, strict=True))
+    return [read(x) for x in graph.outputs]
+
+
+@contextlib.contextmanager
+def remembering_lines() -> Iterator[None]:
+    """Inside this context equations and tapes that are recorded remember the user's lines."""
+    before = watch.evaluate, watch.tape, watch.line
+    with keeping_lines():
+        if watch.evaluate is None:
+            watch.evaluate, watch.tape, watch.line = evaluate_by_line, Tape, line_of_equation
+        try:
+            yield
+        finally:
+            watch.evaluate, watch.tape, watch.line = before
+
+
+class Tape(list):
     """A tape that knows the line of each operation it records."""
 
     def __init__(self) -> None:
@@ -319,6 +347,7 @@ class _Tape(list):
 
 _DERIVATIVE = "the derivative of "
 _WALKS = (pull_back.__code__, push_forward.__code__)
+_EVALUATIONS = (_Checked.evaluate.__code__, evaluate_by_line.__code__)
 
 
 def line_here() -> tuple[str, bool]:
@@ -331,9 +360,9 @@ def line_here() -> tuple[str, bool]:
         code = frame.f_code
         if code in _WALKS:
             tape, slot = frame.f_locals.get("tape"), frame.f_locals.get("slot")
-            if isinstance(tape, _Tape) and slot is not None and tape.lines[slot][0]:
+            if isinstance(tape, Tape) and slot is not None and tape.lines[slot][0]:
                 return tape.lines[slot][0], True
-        elif code is _Checked.evaluate.__code__:
+        elif code in _EVALUATIONS:
             equation: Equation | None = frame.f_locals.get("equation")
             if equation is not None and equation.line is not None:
                 line = equation.line
@@ -354,7 +383,8 @@ def _source(frame: types.FrameType) -> str:
     return f"{name}:{number}" + (f": {source}" if source else "")
 
 
-def _line_of_equation() -> str:
+def line_of_equation() -> str:
+    """What an equation that is staged remembers as its line."""
     line, derivative = line_here()
     return _DERIVATIVE + line if derivative else line
 
@@ -412,7 +442,7 @@ def debug_nans(enable: bool = True, *, infs: bool = False) -> Iterator[None]:
                 ("invalid", "divide", "over") if infs else ("invalid",), "call"
             )
             stack.enter_context(np.errstate(call=_numpy_met, **which))
-            watch.evaluate, watch.tape, watch.line = trace.evaluate, _Tape, _line_of_equation
+            watch.evaluate, watch.tape, watch.line = trace.evaluate, Tape, line_of_equation
         else:
             if isinstance(state.trace, _Checked):
                 stack.enter_context(np.errstate(**state.trace.errors))

@@ -16,6 +16,7 @@ import optree
 from .primitives.core import EscapedTracerError
 
 __all__ = [
+    "CheckError",
     "ConcreteValueError",
     "DeviceError",
     "EscapedTracerError",
@@ -52,6 +53,10 @@ class MutationError(TypeError):
 
 class ScriptError(TypeError):
     """Source that ``script`` cannot express, or a traced program that its form does not allow."""
+
+
+class CheckError(ValueError):
+    """A check of ``checkify`` failed, or a condition that ``check`` states does not hold."""
 
 
 class DeviceError(TypeError):

@@ -13,10 +13,12 @@ import numpy as np
 
 from . import tree
 from .arguments import as_array
-from .batching import BatchTrace, BatchTracer
+from .batching import BatchTrace, BatchTracer, SharedTracer
 from .forward import ForwardTrace, ForwardTracer
 from .graph import Graph, StagingTrace
 from .primitives.core import (
+    EVAL,
+    NO_PARAMS,
     Block,
     EscapedTracerError,
     LinearTrace,
@@ -24,6 +26,7 @@ from .primitives.core import (
     Primitive,
     Trace,
     Tracer,
+    align,
     aval_of,
     beside,
     escaped_message,
@@ -202,6 +205,20 @@ class CaptureTrace(Trace):
                 return self.parent.process(primitive, values, {**params, **seeing})
         return self.parent.process(primitive, values, params)
 
+    # On plain arrays, without the detour.
+
+    def unary(self, primitive: Primitive, x: Any) -> Any:
+        x = self.value(x)
+        if self.parent is EVAL and not isinstance(x, Tracer):
+            return primitive.kernel(x)
+        return self.process(primitive, (x,), NO_PARAMS)
+
+    def binary(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        x, y = self.value(x), self.value(y)
+        if self.parent is EVAL and not (isinstance(x, Tracer) or isinstance(y, Tracer)):
+            return primitive.kernel(x, y)
+        return self.process(primitive, align((x, y)), NO_PARAMS)
+
     def value(self, x: Any) -> Any:
         if isinstance(self.target, RerunTrace):
             x = self.target.value(x)
@@ -213,6 +230,8 @@ class CaptureTrace(Trace):
             if x.tangent is not None:
                 self.captured[id(x)] = x
             return x.primal
+        if type(x) is SharedTracer and x._trace is self.target:
+            return x.value
         return x
 
     def constant(self, value: Any) -> Any:
@@ -308,6 +327,12 @@ class RerunTrace(ReverseTrace):
             return super().process(primitive, values, {**params, **seeing})
         return super().process(primitive, values, params)
 
+    def unary(self, primitive: Any, x: Any) -> Any:
+        return super().unary(primitive, self.value(x))
+
+    def binary(self, primitive: Any, x: Any, y: Any) -> Any:
+        return super().binary(primitive, self.value(x), self.value(y))
+
     def _seen(self, function: Callable) -> Callable:
         return lambda *args: tree.map(self.value, function(*args))
 
@@ -315,9 +340,16 @@ class RerunTrace(ReverseTrace):
         if isinstance(self.target, RerunTrace):  # a checkpoint within one that runs again
             x = self.target.value(x)
         if type(x) is ReverseTracer and x._trace is self.target:
-            return (
-                x.primal if x.slot is None else ReverseTracer(self, x.primal, self.captured[x.slot])
-            )
+            if x.slot is None:
+                return x.primal
+            slot = self.captured.get(x.slot)
+            if slot is None:
+                raise EscapedTracerError(
+                    f"{self.name}: a function under checkpoint read other traced values when it "
+                    "ran again, in the backward pass, than when it ran first: a variable that it "
+                    "closes over was assigned in between; pass that value as an argument."
+                )
+            return ReverseTracer(self, x.primal, slot)
         return x
 
 

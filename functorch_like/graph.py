@@ -289,6 +289,12 @@ class StagingTracer(Tracer):
     def dtype(self) -> np.dtype:  # type: ignore[override]
         return self._var.aval.dtype
 
+    def concrete(self) -> Any:
+        return self._trace.known(self)  # type: ignore[attr-defined]
+
+    def constant(self) -> bool:
+        return self.concrete() is not None
+
     def become(self, other: Any) -> None:
         """Stand for another value from here on: what assignment to an element does."""
         self._var = self._trace.variable(other)  # type: ignore[attr-defined]
@@ -298,6 +304,8 @@ class StagingTrace(Trace):
     """Writes operations into a graph."""
 
     __slots__ = ("captured", "constants", "equations", "held")
+
+    stages = True
 
     def __init__(self, parent: Trace, label: tuple[str, Any]) -> None:
         super().__init__(parent, label)
@@ -311,6 +319,10 @@ class StagingTrace(Trace):
 
     def input(self, aval: ShapedArray) -> StagingTracer:
         return StagingTracer(self, Var(aval))
+
+    def known(self, tracer: StagingTracer) -> Any:
+        """The value of a tracer, which a staged program does not have: see ``explain``."""
+        return None
 
     def constant(self, value: Any) -> StagingTracer:
         """A captured array as a tracer."""

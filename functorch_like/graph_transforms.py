@@ -36,7 +36,7 @@ from .primitives.core import (
     under,
     zeros_like_aval,
 )
-from .primitives.structural import broadcast_to, convert
+from .primitives.structural import broadcast_to, convert, slice_at
 from .reverse import ReverseTrace, ReverseTracer, pull_back
 
 __all__ = [
@@ -357,12 +357,18 @@ def batch_graph(graph: Graph, size: int, flags: Flags, results: Flags) -> Closed
             )
         with under(staging):
             outs = [
-                trace.unwrap(x) if b else x.value if type(x) is SharedTracer else x
-                for x, b in zip(outs, results, strict=True)
+                trace.unwrap(x) if b else _of_all(x) for x, b in zip(outs, results, strict=True)
             ]
         return _staged(staging, inputs, outs)
 
     return derived(graph, ("batch", size, tuple(flags), tuple(results)), make)
+
+
+def _of_all(x: Any) -> Any:
+    """What does not depend on the batch; primitives that carry functions repeat it all the same."""
+    if type(x) is SharedTracer:
+        return x.value
+    return slice_at(x.value, index=(0,)) if type(x) is BatchTracer else x
 
 
 def check_linear(label: tuple, graph: Graph, flags: Flags, results: Flags) -> None:

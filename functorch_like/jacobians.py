@@ -14,9 +14,9 @@ from .arguments import as_array, differentiable, resolve_argnums, substitute
 from .batching import vmap
 from .errors import boundary, name_of
 from .forward import push
-from .graph import StagingTrace
+from .graph import StagingTrace, make_graph
 from .primitives.core import beside, shape_of, state
-from .primitives.structural import reshape, size_of, slice_at
+from .primitives.structural import reshape, size_of, slice_at, transpose
 from .reverse import Recording, grad, pull_back, push_forward, record
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
@@ -53,9 +53,14 @@ CACHED = 10_000
 DIRECTIONS = 32
 
 
-def _chunk(chunk_size: int | None, leaves: Sequence[Any]) -> int:
+def _chunk(
+    chunk_size: int | None, leaves: Sequence[Any], limited: Callable[[], int] | None = None
+) -> int:
+    """How many directions at a time; ``limited`` tells how many a limit of memory allows."""
     if chunk_size is not None:
         return chunk_size
+    if limited is not None:
+        return limited()
     trace: Any = state.trace
     while trace is not None:
         if isinstance(trace, StagingTrace):  # the compiler divides the work itself
@@ -63,6 +68,31 @@ def _chunk(chunk_size: int | None, leaves: Sequence[Any]) -> int:
         trace = trace.parent
     widest = max((size_of(shape_of(x)) for x in leaves), default=1)
     return max(DIRECTIONS, CACHED // max(widest, 1))
+
+
+def _limit(
+    name: str, f: Callable, differentiated: Callable, memory_limit: Any, args: tuple, kwargs: dict
+) -> Callable[[], int] | None:
+    """How many directions fit: all that a staged run computes is taken to be held for each."""
+    if memory_limit is None:
+        return None
+    if isinstance(memory_limit, bool) or not isinstance(memory_limit, (int, np.integer)):
+        raise TypeError(
+            f"{name}({name_of(f)}): expected memory_limit in bytes, an integer; got "
+            f"{type(memory_limit).__name__}."
+        )
+    if memory_limit < 1:
+        raise ValueError(
+            f"{name}({name_of(f)}): memory_limit must be positive; got {memory_limit}."
+        )
+
+    def directions() -> int:
+        graph = make_graph(lambda *xs: differentiated(*xs, **kwargs))(*args)
+        held = [var.aval for equation in graph.equations for var in equation.outputs]
+        bytes_each = sum(a.size * a.dtype.itemsize for a in held if a.dtype.kind in "fc")
+        return max(1, int(memory_limit) // max(bytes_each, 1))
+
+    return directions
 
 
 def _one(argnums: Any) -> bool:
@@ -75,6 +105,7 @@ def jacfwd(
     has_aux: bool = False,
     holomorphic: bool = False,
     chunk_size: int | None = None,
+    memory_limit: int | None = None,
 ) -> Callable:
     """Jacobian by forward mode, one batch of tangents: cheap for few inputs.
 
@@ -90,6 +121,9 @@ def jacfwd(
         ``f`` is complex-differentiable and takes complex input; real input otherwise.
     chunk_size
         Columns computed at a time; all of them by default.
+    memory_limit
+        Bytes that the batch may take, in place of ``chunk_size``: as many columns at a time as
+        fit if all intermediate results were held.
 
     Returns
     -------
@@ -128,7 +162,9 @@ def jacfwd(
         if not leaves:
             columns = column()
         else:
-            columns = vmap(column, out_axes=-1, chunk_size=chunk_size)(*_basis(leaves))
+            limited = _limit("jacfwd", f, f, memory_limit, args, kwargs)
+            chunk = limited() if chunk_size is None and limited else chunk_size
+            columns = vmap(column, out_axes=-1, chunk_size=chunk)(*_basis(leaves))
         shapes = [shape_of(x) for x in leaves]
 
         def split(x: Any) -> Any:
@@ -184,6 +220,7 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
     chunk_size: int | None = None,
+    memory_limit: int | None = None,
 ) -> Callable:
     """Jacobian by reverse mode, one batch of cotangents: cheap for few outputs.
 
@@ -202,7 +239,8 @@ def jacrev(
     @boundary
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         made = _recorded("jacrev", f, f, args, kwargs, argnums, has_aux, holomorphic)
-        return _rows(f, made, argnums, has_aux, holomorphic, chunk_size)
+        limited = _limit("jacrev", f, f, memory_limit, args, kwargs)
+        return _rows(f, made, argnums, has_aux, holomorphic, chunk_size, limited)
 
     return jacobian_of
 
@@ -214,6 +252,7 @@ def _rows(
     has_aux: bool,
     holomorphic: bool,
     chunk_size: int | None,
+    limited: Callable[[], int] | None = None,
 ) -> Any:
     for out in made.outputs:
         if out.dtype.kind == "c" and not holomorphic:
@@ -241,7 +280,7 @@ def _rows(
             for x in row(beside(made.outputs[0], np.ones((), made.outputs[0].dtype)[()]))
         ]
     else:
-        chunk = _chunk(chunk_size, made.inputs)
+        chunk = _chunk(chunk_size, made.inputs, limited)
         rows = vmap(row, chunk_size=chunk)(*_basis(made.outputs))
     shapes = [shape_of(x) for x in made.outputs]
     by_input = [_blocks(x, shapes, 0) for x in rows]
@@ -249,24 +288,38 @@ def _rows(
     return _assembled(made, blocks, argnums, has_aux)
 
 
-def _columns(made: Recording, argnums: Any, has_aux: bool, chunk_size: int | None) -> Any:
+def _columns(
+    made: Recording,
+    argnums: Any,
+    has_aux: bool,
+    chunk_size: int | None,
+    limited: Callable[[], int] | None = None,
+) -> Any:
     """The Jacobian of a recorded function by replaying its record for a batch of tangents."""
-
-    def column(*tangents: Any) -> list[Any]:
-        wanted = [slot for slot in made.out_slots if slot is not None]
-        seeds = list(zip(made.in_slots, tangents, strict=True))
-        found = iter(push_forward(made.tape, seeds, wanted))
-        pushed = [None if slot is None else next(found) for slot in made.out_slots]
-        return [
-            beside(y, np.zeros(shape_of(y), y.dtype)) if t is None else t
-            for t, y in zip(pushed, made.outputs, strict=True)
-        ]
-
-    chunk = _chunk(chunk_size, made.inputs)
-    columns = vmap(column, out_axes=-1, chunk_size=chunk)(*_basis(made.inputs))
+    chunk = _chunk(chunk_size, made.inputs, limited)
+    everything = range(len(made.outputs))
+    columns = _pushed(made, _basis(made.inputs), range(len(made.inputs)), everything, chunk)
     shapes = [shape_of(x) for x in made.inputs]
     blocks = [_blocks(x, shapes, len(shape_of(x)) - 1) for x in columns]
     return _assembled(made, blocks, argnums, has_aux)
+
+
+def _pushed(
+    made: Recording, basis: Sequence, inputs: Sequence[int], outputs: Sequence[int], chunk: int
+) -> list[Any]:
+    """A record replayed for a batch of tangents of some inputs, as far as some outputs need."""
+
+    def column(*tangents: Any) -> list[Any]:
+        slots = [made.out_slots[i] for i in outputs]
+        seeds = [(made.in_slots[i], t) for i, t in zip(inputs, tangents, strict=True)]
+        found = iter(push_forward(made.tape, seeds, [slot for slot in slots if slot is not None]))
+        pushed = [None if slot is None else next(found) for slot in slots]
+        return [
+            beside(y, np.zeros(shape_of(y), y.dtype)) if t is None else t
+            for t, y in zip(pushed, [made.outputs[i] for i in outputs], strict=True)
+        ]
+
+    return vmap(column, out_axes=-1, chunk_size=chunk)(*basis)
 
 
 def jacobian(
@@ -275,6 +328,7 @@ def jacobian(
     has_aux: bool = False,
     holomorphic: bool = False,
     chunk_size: int | None = None,
+    memory_limit: int | None = None,
 ) -> Callable:
     """Jacobian by whichever mode is cheaper for the sizes at hand.
 
@@ -295,11 +349,12 @@ def jacobian(
     @boundary
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         made = _recorded("jacobian", f, f, args, kwargs, argnums, has_aux, holomorphic)
+        limited = _limit("jacobian", f, f, memory_limit, args, kwargs)
         rows = sum(size_of(shape_of(x)) for x in made.outputs)
         columns = sum(size_of(shape_of(x)) for x in made.inputs)
         if rows <= columns:
-            return _rows(f, made, argnums, has_aux, holomorphic, chunk_size)
-        return _columns(made, argnums, has_aux, chunk_size)
+            return _rows(f, made, argnums, has_aux, holomorphic, chunk_size, limited)
+        return _columns(made, argnums, has_aux, chunk_size, limited)
 
     return jacobian_of
 
@@ -310,6 +365,9 @@ def hessian(
     has_aux: bool = False,
     holomorphic: bool = False,
     chunk_size: int | None = None,
+    memory_limit: int | None = None,
+    blocks: str = "all",
+    symmetric: bool = False,
 ) -> Callable:
     """Hessian, forward over reverse: the gradient's record replayed for a batch of columns.
 
@@ -328,12 +386,22 @@ def hessian(
         ``f`` is complex-differentiable and takes complex input.
     chunk_size
         Columns computed at a time, to bound memory; by default as many as fit the cache.
+    memory_limit
+        Bytes that the batch may take, in place of ``chunk_size``: as many columns at a time as
+        fit if all that the gradient computes were held.
+    blocks
+        "all", or "diagonal" for the blocks of each array of the argument with itself only; the
+        others are not computed.
+    symmetric
+        Where the argument is several arrays, compute the blocks of each pair once and transpose
+        them: about half the work, and exactly symmetric blocks.
 
     Returns
     -------
     Callable
         The Hessian: leaves of shape ``output.shape + input.shape + input.shape``, as a tree of
-        trees where the argument is a pytree.
+        trees where the argument is a pytree: for a dict, ``h["a"]["b"]``. With
+        ``blocks="diagonal"`` a single tree: ``h["a"]``.
 
     Examples
     --------
@@ -343,15 +411,66 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
+    if blocks not in ("all", "diagonal"):
+        raise ValueError(
+            f'hessian({name_of(f)}): expected blocks="all" or "diagonal"; got {blocks!r}.'
+        )
     gradient = jacrev(f, argnums, has_aux, holomorphic)
 
     @functools.wraps(f, updated=())
     @boundary
     def hessian_of(*args: Any, **kwargs: Any) -> Any:
         made = _recorded("hessian", f, gradient, args, kwargs, argnums, has_aux, holomorphic)
-        return _columns(made, argnums, has_aux, chunk_size)
+        limited = _limit("hessian", f, gradient, memory_limit, args, kwargs)
+        if blocks == "all" and (not symmetric or len(made.inputs) == 1):
+            return _columns(made, argnums, has_aux, chunk_size, limited)
+        return _block_hessian(made, argnums, has_aux, chunk_size, limited, blocks == "diagonal")
 
     return hessian_of
+
+
+def _block_hessian(
+    made: Recording,
+    argnums: Any,
+    has_aux: bool,
+    chunk_size: int | None,
+    limited: Callable[[], int] | None,
+    diagonal: bool,
+) -> Any:
+    """The Hessian from the record of a gradient, block by block: of each array with itself only.
+
+    The record's outputs are, for each output of the function, gradients of all arrays in turn.
+    """
+    count = len(made.inputs)
+    chunk = _chunk(chunk_size, made.inputs, limited)
+    found: dict[tuple[int, int], Any] = {}
+    for j in range(count):
+        rows = [
+            k for k in range(len(made.outputs)) if (k % count == j if diagonal else k % count <= j)
+        ]
+        x = made.inputs[j]
+        for k, block in zip(rows, _pushed(made, _basis([x]), [j], rows, chunk), strict=True):
+            own = shape_of(made.outputs[k])
+            found[k, j] = reshape(block, shape=(*own, *shape_of(x)))
+    if diagonal:
+        per_output = [found[k, k % count] for k in range(len(made.outputs))]
+        result = tree.unflatten(made.out_tree, per_output)
+        return (result, made.aux) if has_aux else result
+    blocks = []
+    for k in range(len(made.outputs)):
+        i = k % count
+        parts = [found[k, j] for j in range(i, count)]
+        lower = [_transposed(found[k - i + j, i], made.inputs[j], made.inputs[i]) for j in range(i)]
+        blocks.append([*lower, *parts])
+    return _assembled(made, blocks, argnums, has_aux)
+
+
+def _transposed(block: Any, x: Any, y: Any) -> Any:
+    """A block of shape ``(*output, *x, *y)`` with the last two groups of axes exchanged."""
+    n, first, second = len(shape_of(block)), len(shape_of(x)), len(shape_of(y))
+    lead = n - first - second
+    axes = (*range(lead), *range(lead + first, n), *range(lead, lead + first))
+    return transpose(block, axes=axes)
 
 
 @boundary

@@ -16,11 +16,12 @@ from . import graph_picture, tree
 from .arguments import as_array
 from .compilation.cost import Cost
 from .compilation.executable import Executable
+from .compilation.footprint import Memory, footprint
 from .compilation.numba_source import numba_source
 from .compilation.profile import Profile, profile_graph
 from .compilation.simplify import simplify
 from .control_flow.loop_primitives import chosen, instantiated, is_float, present, record_block
-from .errors import boundary, name_of, user_line
+from .errors import DeviceError, boundary, name_of, user_line
 from .graph import Graph, keeping_lines
 from .graph_transforms import (
     BodyTrace,
@@ -35,6 +36,7 @@ from .graph_transforms import (
     without_effects,
 )
 from .kernels.call import FAILED
+from .kernels.device import is_gpu
 from .primitives.core import (
     EVAL,
     Primitive,
@@ -119,6 +121,8 @@ class JitCall(Primitive):
 
     @staticmethod
     def _run(*operands: Any, graph: Graph) -> tuple:
+        if any(map(is_gpu, operands)):
+            return tuple(derived(graph, "on device", lambda: on_device(graph))(operands))
         executable = derived(graph, "executable", lambda: Executable(simplify(graph)))
         return tuple(executable([np.asarray(x) for x in operands]))
 
@@ -167,6 +171,13 @@ class JitCall(Primitive):
 jit_call = JitCall()
 
 
+def on_device(graph: Graph, name: str = "program") -> Any:
+    """The program of a graph for CuPy's arrays."""
+    from .compilation.device.executable import device_program
+
+    return device_program(simplify(graph), name)
+
+
 # --------------------------------------------------------------------------------------
 # jit
 
@@ -184,6 +195,7 @@ class Program:
         self.weak = weak
         self.donated = donated
         self.kept = not any(isinstance(x, Tracer) for x in graph.constant_values)
+        self.on_device = any(map(is_gpu, graph.constant_values))
 
     @functools.cached_property
     def closed(self) -> Closed:
@@ -197,6 +209,11 @@ class Program:
         made.donated = self.donated
         made.weak = tuple(kind is float for kind in self.weak)
         return made
+
+    @functools.cached_property
+    def device_executable(self) -> Any:
+        """The compiled program for CuPy's arrays."""
+        return on_device(self.graph, self.name)
 
 
 class Lowered:
@@ -232,6 +249,11 @@ class Lowered:
         """The kernels as LLVM sees them."""
         return self._executable.text
 
+    @property
+    def cuda(self) -> str:
+        """The kernels as CUDA C++, as they run on CuPy's arrays."""
+        return str(self._program.device_executable.source)
+
     def assembly(self) -> str:
         """The machine code."""
         return self._executable.assembly()
@@ -242,7 +264,10 @@ class Lowered:
         executable.load()
 
         def compiled(*args: Any) -> Any:
-            leaves = [np.asarray(as_array(x), order="C") for x in tree.leaves(args)]
+            leaves = [as_array(x) for x in tree.leaves(args)]
+            if self._program.on_device or any(map(is_gpu, leaves)):
+                return tree.unflatten(out_tree, self._program.device_executable(leaves))
+            leaves = [np.asarray(x, order="C") for x in leaves]
             return tree.unflatten(out_tree, executable(leaves))
 
         return compiled
@@ -250,6 +275,10 @@ class Lowered:
     def cost(self) -> Cost:
         """Floating-point operations, bytes read and written, and bytes of temporary memory."""
         return self._executable.cost()
+
+    def memory(self) -> Memory:
+        """What a call takes: see ``Memory``. ``jit(f).memory(*args)`` knows the user's lines."""
+        return footprint(self._executable, self._name)
 
     def show(self, path: Any = None) -> str:
         """Draw the program; equations that run in one loop have one colour.
@@ -286,7 +315,7 @@ class Jitted:
         static_argnames: Sequence[str],
         donate_argnums: Sequence[int],
     ) -> None:
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
         self._function = f
         self._static_argnums = static_argnums
         self._static_argnames = static_argnames
@@ -302,7 +331,7 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         last = self._last
         if last is not None and state.trace is EVAL and not kwargs:
-            call, flat, in_tree, out_tree, fail = last
+            call, flat, in_tree, build, fail = last
             if flat:
                 results = call(*args)
             else:
@@ -311,7 +340,7 @@ class Jitted:
             if results is not NotImplemented and not _switches.disabled:
                 if results is FAILED:
                     fail()
-                return results if out_tree is None else tree.unflatten(out_tree, results)
+                return results if build is None else build(results)
         if _switches.disabled:
             return self._function(*args, **kwargs)
         return self._call(args, kwargs)
@@ -319,6 +348,11 @@ class Jitted:
     @boundary
     def _call(self, args: tuple, kwargs: dict) -> Any:
         program, leaves = self._program(args, kwargs)
+        if program.on_device or any(map(is_gpu, leaves)):
+            self._check_devices(leaves)
+            if state.trace is EVAL and program.kept:
+                results = program.device_executable(leaves)
+                return tree.unflatten(program.graph.out_tree, results)
         if state.trace is EVAL and program.kept:
             results = program.executable([np.asarray(x) for x in leaves])
             plain = all(kind in (None, float) for kind in program.weak)
@@ -329,19 +363,28 @@ class Jitted:
             results = jit_call(*constants, *leaves, graph=graph)
         return tree.unflatten(program.graph.out_tree, results)
 
+    def _check_devices(self, leaves: Sequence) -> None:
+        """Raise unless all arrays are the device's."""
+        for x in leaves:
+            if isinstance(x, np.ndarray) and x.ndim:
+                raise DeviceError(
+                    f"jit({name_of(self._function)}): expected all arrays on one device; got "
+                    f"arrays of CuPy and one of NumPy, {aval_of(x)}; write cupy.asarray(x) for it, "
+                    "or cupy.asnumpy(x) for the others."
+                )
+
     def _remember(self, program: Program) -> None:
         executable = program.executable
         in_tree, out_tree = program.graph.in_tree, program.graph.out_tree
         flat = in_tree == tree.flatten((0,) * in_tree.num_leaves)[1]
-        single = len(executable.outputs) == 1
-        if single and not out_tree.is_leaf():
-            return  # the long way puts it into its container
+        count = out_tree.num_leaves
+        build: Callable | None = functools.partial(tree.unflatten, out_tree)
+        if count == 1:  # the call returns it as it is
+            build = None if out_tree.is_leaf() else lambda x: tree.unflatten(out_tree, (x,))
+        if out_tree == tree.flatten((0,) * count)[1]:
+            build = (lambda x: (x,)) if count == 1 else None
         instance = executable.instances[0]
-        plain = single or out_tree == tree.flatten((0,) * out_tree.num_leaves)[1]
-        self._last = (
-            *(instance.entry.call, flat, in_tree),
-            *(None if plain else out_tree, instance.fail),
-        )
+        self._last = (instance.entry.call, flat, in_tree, build, instance.fail)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Stage the function for arguments of these types, without running it."""
@@ -363,13 +406,58 @@ class Jitted:
         -------
         Profile
             Prints as a table of times, bytes and operations a second, and the user's lines.
+
+        Raises
+        ------
+        DeviceError
+            The arguments are CuPy's.
         """
+        if any(map(is_gpu, tree.leaves((args, kwargs)))):
+            raise DeviceError(
+                f"jit({name_of(self._function)}).profile: expected arrays of NumPy, whose programs "
+                "it measures; got arrays of CuPy; measure these with cupyx.profiler.benchmark."
+            )
         with keeping_lines():  # staged anew: programs that are kept do not know their lines
             fresh = Jitted(self._function, self._static_argnums, self._static_argnames, ())
             program, leaves = fresh._program(args, kwargs)
         graph = simplify(program.graph)
         name = name_of(self._function)
         return profile_graph(graph, [np.asarray(x) for x in leaves], name, repeat, user_line())
+
+    @boundary
+    def memory(self, *args: Any, **kwargs: Any) -> Memory:
+        """How many bytes a call takes at the most, without running it.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function, or ``ShapedArray`` objects for their types alone.
+
+        Returns
+        -------
+        Memory
+            Arguments, results, temporaries with their lines, and tapes of loops; prints as a
+            table.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import functorch_like as ft
+        >>> ft.jit(lambda x: x @ x).memory(ft.ShapedArray((1000, 1000), "f8"))
+        <lambda>: 16 MB at the most
+        arguments    8 MB
+        results      8 MB
+        temporaries   0 B  kept between calls
+        """
+        with keeping_lines():  # staged anew: programs that are kept do not know their lines
+            fresh = Jitted(
+                self._function,
+                self._static_argnums,
+                self._static_argnames,
+                self._donate_argnums,
+            )
+            program, _ = fresh._program(args, kwargs)
+        return footprint(program.executable, name_of(self._function), user_line())
 
     def _program(self, args: tuple, kwargs: dict) -> tuple[Program, list]:
         static: tuple = ()
@@ -379,7 +467,7 @@ class Jitted:
         weak = tuple(type(x) if type(x) in WEAK else None for x in leaves)
         leaves = [x if type(x) is np.ndarray else self._leaf(x) for x in leaves]
         # Programs that debug_nans evaluates know their lines.
-        how = (bool(kwargs), watch.evaluate is not None)
+        how = (bool(kwargs), watch.evaluate is not None, watch.checks)
         key = (in_tree, static, how, weak, *[(x.shape, x.dtype) for x in leaves])
         program = self._programs.get(key)
         if program is None:

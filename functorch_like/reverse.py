@@ -133,14 +133,15 @@ class ReverseTrace(Trace):
     def protect(self, x: np.ndarray) -> np.ndarray:
         """A constant that the tape may keep: a change to it would change the derivative.
 
-        Small arrays are copied; large ones cannot be written until the function has run.
+        Small arrays are copied; large ones cannot be written until the function has run. Nor can
+        those of a staged function, which reads them when it is called.
         """
         owner = x
         while type(owner.base) is _ndarray:
             owner = owner.base
         if not (owner.flags.writeable or x.flags.writeable):
             return x
-        if x.size <= COPIED:
+        if x.size <= COPIED and not self.staged:
             return x.copy("K")
         for array in (owner, x):
             if array.flags.writeable:

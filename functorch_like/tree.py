@@ -10,6 +10,8 @@ leaf unless it is registered. The work is done by ``optree``.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
@@ -49,8 +51,20 @@ def flatten(tree: Any) -> tuple[list[Any], PyTreeDef]:
     """Leaves of a pytree, in a fixed order, and its structure."""
     if is_array_leaf(tree):
         return [tree], LEAF
+    if not _connected and "scipy.sparse" in sys.modules:
+        _connect_sparse()
     leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
     return leaves, treedef
+
+
+_connected: list[bool] = []
+
+
+def _connect_sparse() -> None:
+    """Make SciPy's sparse arrays pytrees, as soon as somebody has imported them."""
+    if "csr_array" in vars(sys.modules["scipy.sparse"]):  # its import is complete
+        _connected.append(True)
+        importlib.import_module("functorch_like.scipy.sparse")
 
 
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:

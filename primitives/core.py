@@ -122,9 +122,19 @@ class Trace:
 
     __slots__ = ("label", "parent")
 
+    stages = False  # whether it writes operations down instead of computing
+
     def __init__(self, parent: Trace | None, label: tuple[str, Any]) -> None:
         self.parent: Any = parent
         self.label = label
+
+    @property
+    def staged(self) -> bool:
+        """Whether what is done is written down, here or in a trace around this one."""
+        trace: Any = self
+        while trace is not None and not trace.stages:
+            trace = trace.parent
+        return trace is not None
 
     @property
     def name(self) -> str:
@@ -136,7 +146,8 @@ class Trace:
         """Whether ``trace`` is one of those that were current when this one began."""
         outer = self.parent
         while outer is not None:
-            if outer is trace:
+            # One that sees through another's tracers (``target``) takes them as its own.
+            if outer is trace or getattr(outer, "target", None) is trace:
                 return True
             outer = outer.parent
         return False
@@ -178,6 +189,7 @@ class _Watch(threading.local):
     evaluate: Any = None  # evaluates the equations of graphs
     tape: Any = None  # makes the tapes of reverse mode
     line: Any = None  # tells the line that operations belong to
+    checks: Any = None  # the kinds of checks that ``checkify`` makes now
 
 
 class under:  # noqa: N801  (reads as a statement: ``with under(trace):``)

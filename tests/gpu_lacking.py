@@ -18,6 +18,9 @@ BY_REASON = {
     "orders in arrays: on a device they are Python numbers from 0 to 16": """
         jv yv iv kv ive kve kn spherical_jn spherical_yn spherical_in spherical_kn
     """,
+    "sparse matrices: written for the CPU only": """
+        sparse_product sparse_sampled sparse_solve sparse_eigenpairs
+    """,
     "methods of scipy.stats distributions": """
         distribution_function quantile_function discrete_quantile
     """,

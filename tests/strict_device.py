@@ -118,6 +118,10 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         self._host[index_of(index)] = host(value)
 
+    def get(self) -> np.ndarray:
+        """A copy on the host, which is asked for by name."""
+        return self._host.copy()
+
     def __getattr__(self, name: str) -> Any:
         if name not in METHODS:
             raise AttributeError(f"cupy.ndarray has no attribute {name!r}", name=name, obj=self)

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 import scipy.special
 
 matplotlib.use("Agg")
@@ -198,3 +199,153 @@ def test_spring_network(run: Run) -> None:
 
     # A centred icosahedron vibrates as Ag + Gg + 2 Hg + Hu + 2 T1u + T2u + Gu: group theory.
     assert sorted(found["groups"]) == [1, 3, 3, 3, 4, 4, 5, 5, 5]
+
+
+def test_gaussian_process(run: Run) -> None:
+    """Against scikit-learn's regressor, and differences of its gradient for the errors."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    module, found = run("gaussian_process")
+    x, y = module.load(150)
+    kernel = ConstantKernel(1.0, (1e-5, 1e8)) * RBF([1.0] * 3, (1e-3, 1e6)) + WhiteKernel(0.4)
+    model = GaussianProcessRegressor(kernel, alpha=0).fit(x, y)
+    best = -model.log_marginal_likelihood_value_
+    assert found["found"].fun <= best + 1e-8 and found["found"].fun == pytest.approx(best, rel=1e-8)
+
+    p, errors = found["found"].x, found["errors"]
+    theta = np.array([p["signal"], *p["lengths"], p["noise"]])
+    assert -model.log_marginal_likelihood(theta) == pytest.approx(found["found"].fun, rel=1e-12)
+
+    def slope(at: np.ndarray) -> np.ndarray:
+        return np.asarray(model.log_marginal_likelihood(at, eval_gradient=True)[1])
+
+    h = 1e-5
+    bent = np.stack([(slope(theta - h * e) - slope(theta + h * e)) / (2 * h) for e in np.eye(5)])
+    expected = np.sqrt(np.diag(np.linalg.inv((bent + bent.T) / 2)))
+    made = np.array([errors["signal"], *errors["lengths"], errors["noise"]])
+    np.testing.assert_allclose(made, expected, rtol=1e-5)
+    # The length scale of the blood pressure may be infinite; that of the body mass may not.
+    assert np.isinf(found["profiles"]["length of bp"].interval[1])
+    assert np.isfinite(found["profiles"]["length of bmi"].interval).all()
+    mean, deviation = module.predict(p, x, y, x[:5])
+    predicted = model.predict(x[:5])
+    np.testing.assert_allclose(mean, predicted, atol=1e-4)
+    assert np.all(deviation > 0)
+
+
+def test_bundle_adjustment(run: Run) -> None:
+    """Against SciPy with the pattern by hand and differences, and the noise that was put in."""
+    module, found = run("bundle_adjustment")
+    exact, reference = found["found"], found["reference"]
+    assert exact.success and exact.cost == pytest.approx(reference.cost, rel=1e-7)
+    assert exact.nfev + exact.njev < 0.5 * found["calls"]
+    assert found["deviation"] == pytest.approx(module.NOISE, rel=0.05)
+    assert scipy.sparse.issparse(exact.jac) and exact.jac.nnz <= 9 * exact.fun.size
+    # What can be measured, distances between neighbouring points up to scale, came back.
+    truth, points = found["town"]["truth"]["points"], exact.x["points"]
+    for_start = found["town"]["start"]["points"]
+
+    def spread(at: np.ndarray) -> float:
+        a, b = (
+            np.linalg.norm(np.diff(at, axis=0), axis=1),
+            np.linalg.norm(np.diff(truth, axis=0), axis=1),
+        )
+        return float(np.std(a / b * np.median(b / a)))
+
+    assert spread(points) < 0.2 * spread(for_start)
+
+
+def test_pde_control(run: Run) -> None:
+    """Against the equations by hand, and the closed form of the linear problem."""
+    module, found = run("pde_control")
+    assert found["found"].success and found["found"].nit <= 8 and found["error"] < 1e-9
+
+    # Without the cube, one wave of the grid stays that wave: m = eigenvalue of the Laplacian.
+    n, beta = 20, 1e-4
+    t = np.arange(1, n + 1) / (n + 1)
+    wave = np.outer(np.sin(np.pi * t), np.sin(2 * np.pi * t))
+    m = 4 * (n + 1) ** 2 * sum(np.sin(k * np.pi / (2 * (n + 1))) ** 2 for k in (1, 2))
+    start = {name: np.zeros((n, n)) for name in ("state", "control", "adjoint")}
+    linear = module.ft.optimize.root(
+        module.optimality, start, args=(wave, beta, 0.0), method="newton"
+    )
+    np.testing.assert_allclose(linear.x["control"], wave * m / (1 + beta * m**2), atol=1e-9)
+    assert linear.nit == 1
+
+
+def test_scripted_classics(run: Run) -> None:
+    """Values against Python running the same source, NumPy's solvers, and slopes by differences."""
+    module, found = run("scripted_classics")
+    assert len(found) == 9
+    for name, (f, rest, _) in module.classics().items():
+        one, plain = found[name], f.__wrapped__.__wrapped__
+        # The integrator's steps change in jumps, within its tolerance; the slope of an iteration
+        # that stops when its value has converged is a little behind.
+        h = 1e-3 if name.startswith("adaptive") else 1e-6
+        near = 2e-3 if name.startswith(("adaptive", "Levenberg")) else 1e-4
+        for t, value, slope in zip(one["marks"], one["at"], one["slopes"], strict=True):
+            assert value == pytest.approx(plain(t, *rest), rel=1e-8, abs=1e-10), name
+            difference = (plain(t + h, *rest) - plain(t - h, *rest)) / (2 * h)
+            assert slope == pytest.approx(difference, rel=near, abs=1e-4), name
+    points = np.linspace(0, 4, 9)
+    for t, value in zip(found["Cholesky"]["t"], found["Cholesky"]["values"], strict=True):
+        k = np.exp(-(((points[:, None] - points) / t) ** 2)) + 0.01 * np.eye(9)
+        assert value == pytest.approx(np.linalg.slogdet(k)[1], rel=1e-9)
+    for a, value in zip(found["bisection"]["t"], found["bisection"]["values"], strict=True):
+        x = a - scipy.special.lambertw(np.exp(a)).real  # solves x + exp(x) = a
+        assert value == pytest.approx(-(x**2), rel=1e-9, abs=1e-12)
+
+
+def test_many_fits(run: Run) -> None:
+    """Against SciPy's fits of some pixels, and the spread that the noise must have."""
+    module, found = run("many_fits")
+    t, good = module.TIMES, found["good"].reshape(module.SIDE, module.SIDE)
+    assert not good[:6, :6].any() and good[6:].all()
+
+    def curve(t: np.ndarray, height: float, log_lifetime: float, floor: float) -> np.ndarray:
+        return height * np.exp(-t * np.exp(-log_lifetime)) + floor
+
+    for i in (500, 1700, 4000):
+        counts, sigma = found["counts"][i], 1 / found["weights"][i]
+        p, covariance = scipy.optimize.curve_fit(
+            curve, t, counts, [counts.max(), 0.5, counts.min()], sigma, absolute_sigma=True,
+            ftol=1e-14, xtol=1e-14, gtol=1e-14,
+        )  # fmt: skip
+        fitted = found["fitted lifetime, ns"].reshape(-1)[i]
+        assert fitted == pytest.approx(np.exp(p[1]), rel=1e-6)
+        # SciPy's covariance leaves out the second derivatives of the residuals.
+        error = fitted * np.sqrt(covariance[1, 1])
+        assert found["standard error, ns"].reshape(-1)[i] == pytest.approx(error, rel=0.15)
+    # The weights come from the noisy counts themselves, which widens the spread a little.
+    assert abs(found["pull"].mean()) < 0.1 and 0.95 < found["pull"].std() < 1.15
+
+
+def test_implicit(run: Run) -> None:
+    """Derivatives in closed form and by differences; the best penalty of a grid."""
+    _, found = run("implicit")
+    np.testing.assert_allclose(found["speed"], found["exact"], rtol=1e-12)
+    np.testing.assert_allclose(found["answer"], found["difference"], rtol=1e-8)
+    assert abs(found["grid"][np.argmin(found["errors"])] - found["best"]) < 0.2
+
+
+def test_ode_fit(run: Run) -> None:
+    """The same fit by SciPy alone, with differences."""
+    from scipy.integrate import solve_ivp
+
+    module, found = run("ode_fit")
+
+    def residuals(log_p: np.ndarray) -> np.ndarray:
+        p = np.exp(log_p)
+        made = solve_ivp(
+            module.rates, (0, 20), p[4:], "LSODA", module.YEARS, args=(p,), rtol=1e-10, atol=1e-10
+        )
+        return (np.log(made.y) - np.log([module.HARES, module.LYNXES])).reshape(-1)
+
+    peer = scipy.optimize.least_squares(residuals, found["x"] + 0.05, xtol=1e-10, ftol=1e-10)
+    np.testing.assert_allclose(np.exp(peer.x), found["p"], rtol=1e-4)
+    np.testing.assert_allclose(peer.cost, found["cost"], rtol=1e-7)
+    differences = [
+        (residuals(found["x"] + h) - residuals(found["x"] - h)) / 2e-5 for h in 1e-5 * np.eye(6)
+    ]
+    np.testing.assert_allclose(found["jacobian"], np.stack(differences, 1), atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_value_is_scipys_to_the_bit() -> None:
 
 
 def test_kronrod_rule() -> None:
-    x, w = map(np.array, integrate._kronrod())
+    x, w = map(np.array, integrate.adaptive.kronrod())
     # Exact to degree 3 n + 1 = 31.
     for degree in range(0, 32, 2):
         np.testing.assert_allclose(np.sum(w * x**degree), 2 / (degree + 1), rtol=1e-13)
@@ -67,14 +68,53 @@ def test_several_dimensions() -> None:
 
 def test_refusals() -> None:
     quad = integrate.quad
-    with pytest.raises(TypeError, match=r"quad: expected values that are known.*fixed_quad"):
-        ft.vmap(lambda k: quad(lambda x: x * k, 0, 1)[0])(np.ones(2))
-    with pytest.raises(TypeError, match=r"quad: expected values that are known"):
-        ft.jit(lambda k: quad(lambda x: x * k, 0, 1)[0])(1.0)
+    with pytest.raises(TypeError, match="no weight"):
+        ft.vmap(lambda k: quad(lambda x: x * k, 0, 1, points=[0.5])[0])(np.ones(2))
+    with pytest.raises(TypeError, match="values that are known in an integral over several"):
+        ft.jit(lambda k: integrate.dblquad(lambda y, x: x * k, 0, 1, 0, 1)[0])(1.0)
+    with pytest.raises(TypeError, match="quad_vec: expected no points"):
+        ft.grad(lambda k: integrate.quad_vec(lambda x: x * k, 0, 1, full_output=True)[0])(1.0)
     with pytest.raises(TypeError, match="no weight"):
         ft.grad(lambda k: quad(lambda x: x * k, 0, 1, weight="cos", wvar=2.0)[0])(1.0)
-    with pytest.raises(TypeError, match="solve_ivp: its steps are chosen"):
-        ft.grad(lambda k: integrate.solve_ivp(lambda t, y: -y, (0, 1), k[None]).y[0, -1])(1.0)
+    with pytest.raises(TypeError, match="ode: its steps are chosen"):
+        ft.grad(lambda k: integrate.ode(k))(1.0)
+
+
+COMPILED = [
+    (lambda k: integrate.quad(lambda x: np.exp(-k * x), 0, np.inf)[0], lambda k: 1 / k),
+    (lambda k: integrate.quad(lambda x: np.sqrt(x) * k, 0, k)[0], lambda k: 2 / 3 * k**2.5),
+    (lambda k: integrate.quad(lambda x: k / (k * k + x * x), -np.inf, np.inf)[0], lambda k: np.pi),
+    (lambda k: integrate.quad(lambda x: np.exp(k * x), k, -np.inf)[0],
+     lambda k: -np.exp(k * k) / k),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "exact"), COMPILED)
+def test_quad_compiled_and_batched(f: Any, exact: Any) -> None:
+    """Where values are not known, the division is made in a loop."""
+    ks = np.array([0.7, 1.9])
+    np.testing.assert_allclose(ft.vmap(f)(ks), [exact(k) for k in ks], rtol=1e-8)
+    np.testing.assert_allclose(ft.jit(f)(1.9), exact(1.9), rtol=1e-8)
+
+
+def test_quad_compiled_derivatives() -> None:
+    f, exact = COMPILED[1]
+    both = lambda f: lambda k: (ft.grad(f)(k), ft.grad(ft.grad(f))(k))
+    np.testing.assert_allclose(ft.jit(both(f))(1.9), both(exact)(1.9), rtol=1e-7)
+    np.testing.assert_allclose(both(f)(1.9), both(exact)(1.9), rtol=1e-7)
+    double = lambda k: integrate.dblquad(lambda y, x: x * y * y, 0, k, 0, lambda x: x)[0]
+    np.testing.assert_allclose(ft.grad(double)(1.5), 1.5**4 / 3, rtol=1e-9)
+
+
+def test_quad_vec() -> None:
+    powers = np.arange(4)
+    f = lambda b: integrate.quad_vec(lambda x: x**powers * b, 0.0, b)[0]
+    exact = lambda b: b ** (powers + 2) / (powers + 1)
+    for transform in (lambda f: f, ft.jacfwd, ft.jacrev, lambda f: ft.jacfwd(ft.jacrev(f))):
+        np.testing.assert_allclose(transform(f)(1.3), transform(exact)(1.3), rtol=1e-10)
+    np.testing.assert_allclose(ft.jit(ft.jacrev(f))(1.3), ft.jacrev(exact)(1.3), rtol=1e-10)
+    kink = lambda c: integrate.quad_vec(lambda x: np.abs(x - c) * np.ones(2), 0.0, 1.0)[0]
+    np.testing.assert_allclose(ft.jacfwd(kink)(0.3), [-0.4, -0.4], rtol=1e-4)
 
 
 def test_samples_compiled() -> None:

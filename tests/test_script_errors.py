@@ -4,20 +4,25 @@ Each message names the user's line and what to write instead, and the traceback 
 own frames.
 """
 
-# ruff: noqa: UP028
+# ruff: noqa: B012
 from __future__ import annotations
 
+import inspect
 import linecache
+import sys
 import traceback
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from script_programs import PROGRAMS
 
 import functorch_like as ft
 from functorch_like import script
 from functorch_like.errors import ConcreteValueError, EscapedTracerError, ScriptError
+from functorch_like.scripting.rewrite import rewrite
 
 X = np.array([0.3, -1.2, 0.7, 2.1, -0.4, 0.9, 1.1])
 CASES: list[tuple[Callable, type, str]] = []
@@ -219,13 +224,36 @@ def attribute_of_one_branch(x, a):
     return held.value
 
 
-@refused(ScriptError, "Held.value cannot be carried by the loop at .*keep it in a variable")
-def attribute_in_a_while(x, a):
+@refused(ScriptError, "Held.value cannot be carried .*is written in each step; keep it in a var")
+def array_attribute_in_a_while(x, a):
     held = Held()
-    held.value = a
+    held.value = x
     while a < 10:
         held.value = held.value + 1
         a = a + 1
+    return held.value
+
+
+@refused(ScriptError, 'dict."n".* .*keep its shape and dtype|dict..n.. changes its type')
+def item_that_changes_its_type(x, a):
+    d = {"n": np.int32(1)}
+    while a < 10:
+        d["n"] = d["n"] * 1.5
+        a = a + 1
+    return d
+
+
+@refused(
+    ScriptError,
+    "only arrays and numbers can depend on a traced value; register Held with functorch_like.tree",
+)
+def object_of_two_branches(x, a):
+    def make(v):
+        held = Held()
+        held.value = v
+        return held
+
+    held = make(a) if a > 0 else make(-a)
     return held.value
 
 
@@ -249,17 +277,15 @@ def global_array_in_a_branch(x, a):
 COUNT = 0.0
 
 
-@refused(ScriptError, "n, a global or nonlocal variable, is assigned in a traced branch or loop")
-def nonlocal_in_a_branch(x, a):
-    n = 0.0
-
+@refused(ScriptError, "COUNT, a global variable or one without a value, is assigned in a traced")
+def global_in_a_branch(x, a):
     def add(v):
-        nonlocal n
-        n = n + v
+        global COUNT
+        COUNT = COUNT + v
 
     if a > 0:
         add(a)
-    return n
+    return COUNT
 
 
 # --- names that may be one array ----------------------------------------------------------------
@@ -308,31 +334,20 @@ def view_that_a_loop_replaces(x, a):
 # --- what cannot be rewritten -------------------------------------------------------------------
 
 
-@refused(ScriptError, r"an assignment := in an operand of and/or cannot be rewritten, at .*b := a")
+@refused(ScriptError, "an assignment := in an operand of and/or cannot be rewritten, at .*b := a")
 def walrus_after_and(x, a):
-    if a > 0 and (b := a * 2) > 1:
-        return b
-    return a
+    c = a > 0 and (b := a * 2) > 1
+    return b if c else a
 
 
-@refused(ScriptError, "return, break or continue in a branch inside with or try cannot be")
-def break_inside_try(x, a):
-    for v in x:
-        try:
-            if v > 0:
-                break
-        except ValueError:
-            pass
-    return a
-
-
-@refused(ScriptError, "return, break or continue in a branch inside with or try cannot be")
-def return_inside_with(x, a):
-    with np.errstate(all="ignore"):
-        if a > 0:
-            return a
-        b = 2.0
-    return b
+@refused(ScriptError, "return, break or continue in finally cannot be rewritten, at .*if s > 0")
+def return_in_finally(x, a):
+    s = a
+    try:
+        s = s * 2
+    finally:
+        if s > 0:
+            return s
 
 
 @refused(ScriptError, "generators and coroutines cannot be rewritten")
@@ -345,15 +360,6 @@ def generator(x, a):
 @refused(ScriptError, "generators and coroutines cannot be rewritten")
 async def coroutine(x, a):
     return a
-
-
-@refused(ScriptError, "yield cannot be rewritten, at")
-def generator_inside(x, a):
-    def all_of():
-        for v in x:
-            yield v
-
-    return sum(all_of())
 
 
 # --- the tests ----------------------------------------------------------------------------------
@@ -424,3 +430,101 @@ def test_error_of_the_program_itself() -> None:
 
     with pytest.raises(AttributeError, match="nonsense"):
         ft.jit(script(broken))(1.0)
+
+
+# --- what tracebacks and the debugger show ------------------------------------------------------
+
+
+def lines_of(code: types.CodeType) -> set[int]:
+    """Line numbers of a code object and of those inside it."""
+    found = {line for *_, line in code.co_lines() if line is not None}
+    return found.union(*(lines_of(c) for c in code.co_consts if isinstance(c, types.CodeType)))
+
+
+@pytest.mark.parametrize("f", [f for f, _ in PROGRAMS][::4], ids=lambda f: f.__name__)
+def test_rewritten_code_has_the_lines_of_its_source(f: Callable) -> None:
+    made = rewrite(f.__code__, f.__qualname__).code
+    source, first = inspect.getsourcelines(f)
+    assert made.co_filename == f.__code__.co_filename and made.co_name == f.__name__
+    assert lines_of(made) <= set(range(first, first + len(source)))
+    assert lines_of(f.__code__) - {first} <= lines_of(made) | set(
+        range(first, f.__code__.co_firstlineno + 2)
+    ) | {n for n in range(first, first + len(source)) if _says_nothing(source[n - first])}
+    assert inspect.getsource(script(f)) == inspect.getsource(f)
+    assert inspect.signature(script(f)) == inspect.signature(f)
+
+
+def _says_nothing(line: str) -> bool:
+    """Whether a line has no code of its own once rewritten: pass, else, nonlocal, break ..."""
+    word = line.strip().split(" ")[0].rstrip(":")
+    return word in {
+        "pass",
+        "break",
+        "continue",
+        "nonlocal",
+        "global",
+        "else",
+        "try",
+        "for",
+        "while",
+    }
+
+
+def failing(x: Any, n: Any) -> Any:
+    total = 0.0
+    for k in range(3):
+        while total < n:
+            if total > 2:
+                total = total + deeper(x, k)
+            total = total + 1
+    return total
+
+
+def deeper(x: Any, k: Any) -> Any:
+    if x[k] > 0:
+        return x.nothing_of_the_kind
+    return x[k]
+
+
+@pytest.mark.parametrize("how", [script, lambda f: ft.jit(script(f)), lambda f: ft.grad(script(f))])
+def test_traceback_is_that_of_the_source(how: Callable) -> None:
+    with pytest.raises(AttributeError) as caught:
+        how(failing)(X, 5.0)
+    shown = traceback.extract_tb(caught.value.__traceback__)
+    mine = [(s.name, s.line) for s in shown if s.filename == __file__][1:]
+    texts = [line for _, line in mine]
+    assert texts[-1] == "return x.nothing_of_the_kind"
+    assert "total = total + deeper(x, k)" in texts and "for k in range(3):" in texts
+    assert all(linecache.getline(s.filename, s.lineno).strip() for s in shown)
+
+
+def test_debugger_stops_at_the_users_line() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def watch(frame: Any, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename == __file__ and event == "line":
+            line = linecache.getline(__file__, frame.f_lineno).strip()
+            if "total = total + 1" in line:
+                seen.append((line, str(frame.f_locals.get("k"))))
+        return watch
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        assert script(failing)(-np.abs(X), 2.5) == 3.0
+    finally:
+        sys.settrace(before)
+    assert seen[0] == ("total = total + 1", "0") and len(seen) == 3
+
+
+def test_a_compiled_loop_ends_at_an_index_out_of_bounds() -> None:
+    @ft.jit(script=True)
+    def first_negative(x: Any) -> Any:
+        i = 0
+        while x[i] >= 0:
+            i += 1
+        return i
+
+    assert first_negative(X) == 1
+    with pytest.raises(IndexError, match="out of bounds"):
+        first_negative(np.abs(X))

@@ -265,13 +265,24 @@ class Emitter:
             if isinstance(i, Value) or i != 0:
                 if isinstance(i, Value) and not isinstance(i, Index):
                     i = Index(self.code, i.name, "i64")
-                term = i * stride if stride != 1 else i
+                term = i if stride == 1 else i * self.stride(root, a, stride)
                 if type(term) is int and type(total) is int:
                     total = total + term
                 else:
                     total = total + term if isinstance(total, Value) or total != 0 else term
             stride *= root.shape[a]
         return total if isinstance(total, Value) else self.code.size(total)
+
+    def stride(self, root: Root, axis: int, stride: int) -> Any:
+        """How far elements along an axis are apart: one number, wherever it is needed.
+
+        So LLVM sees which elements of an array are neighbours.
+        """
+        if stride <= TINY or not self.code.distinct:
+            return stride
+        key = ("number", stride, (root.memory(), root.shape, axis))
+        name = f"n{len(self.code.kernel.parameters)}"
+        return self.code.parameter(key, Index(self.code, name, "i64"))
 
     def load(self, root: Root, index: Sequence[Any]) -> Value:
         buffer, kept = self.buffer(root)

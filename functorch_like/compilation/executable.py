@@ -492,6 +492,12 @@ class Instance:
             step = self.executable.emitter.steps[number]
             operands = [self.array(frame, x) if isinstance(x, Root) else x for x in step.reads]
             primitive = step.equation.primitive
+            into = getattr(primitive.kernel, "into", None)
+            if into is not None:  # a kernel that can write its result where it is wanted
+                target = self.array(frame, step.writes[0])
+                target.flags.writeable = True
+                into(target, *operands, **step.equation.params)
+                return 0
             answer = primitive.kernel(*operands, **step.equation.params)
             answers = answer if primitive.multiple_results else (answer,)
             for root, value in zip(step.writes, answers, strict=True):

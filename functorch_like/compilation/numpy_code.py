@@ -491,7 +491,8 @@ FORMS["slice_at"] = lambda f, e, x, index: atom(f"{x.at_least(ATOM)}[{index_text
 FORMS["gather"] = lambda f, e, x, *index: atom(f"{x.at_least(ATOM)}[{_positions(index)}]")
 FORMS["concatenate"] = lambda f, e, *xs, axis: call("np.concatenate", f"({_tuple(xs)})",
                                                        f"axis={axis}")  # fmt: skip
-FORMS["copy"] = FORMS["stop_gradient"] = lambda f, e, x: method(x, "copy")
+FORMS["copy"] = FORMS["stop_gradient"] = FORMS["recompute"] = lambda f, e, x: method(x, "copy")
+FORMS["checkpoint_name"] = lambda f, e, x, name: method(x, "copy")
 FORMS["lexsort"] = lambda f, e, *keys, axis: call("np.lexsort", f"({_tuple(keys)})",
                                                      f"axis={axis}")  # fmt: skip
 FORMS["argsort"] = lambda f, e, x, axis, kind: call(

@@ -32,6 +32,7 @@ from ..primitives.contraction import contract
 from ..primitives.core import Elementwise, Primitive, ShapedArray, aval_of
 from ..primitives.elementwise import add, multiply, negative, square, subtract
 from ..primitives.structural import broadcast_to, reshape, transpose, unslice
+from .bounded import expand_bounded
 from .scans import expand_scans
 
 __all__ = [
@@ -551,7 +552,7 @@ def _of_negative(walk: _Walk, primitive: Any, inputs: list, params: dict, aval: 
     return walk.operand(inputs[0], "negative")
 
 
-@_identity("positive", "copy", "stop_gradient", "real", "conjugate")
+@_identity("positive", "copy", "stop_gradient", "checkpoint_name", "real", "conjugate")
 def _of_copy(walk: _Walk, primitive: Any, inputs: list, params: dict, aval: Any) -> Any:
     x = inputs[0]
     if primitive.name == "conjugate" and aval.dtype.kind == "c":
@@ -754,6 +755,7 @@ def rewrite(graph: Graph) -> Graph:
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     inline,
+    expand_bounded,
     expand_scans,
     bodies,
     literals,

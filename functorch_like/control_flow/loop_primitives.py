@@ -15,7 +15,8 @@ Derivatives never leave this family:
   With a the tangent of ct and b = ct that is the value of ``vjp`` and its tangent. With a = 0
   and t = u it is the derivative in x of <u, vjp(x, ct)>, which reverses ``vjp``.
 
-So derivatives of all orders are loops and reverse sweeps of loops.
+So derivatives of all orders are loops and reverse sweeps of loops. The param ``checkpoint``, where
+it is given, says how many carries a reverse sweep keeps; it goes along into every derivative.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from ..primitives.core import (
 )
 from ..primitives.structural import full_batch, move_axis, zeros_like
 from ..reverse import ReverseTracer
+from .schedules import Kept, states_of, walk_back
 
 __all__ = ["body_vjp", "scan", "scan_vjp", "while_loop", "while_vjp"]
 
@@ -183,6 +185,14 @@ class Loop(Primitive):
     def float_results(self, params: dict) -> list[bool]:
         """Which results have cotangents."""
         return [is_float(aval) for aval in self.body(params).output_avals]
+
+    def states(self, params: dict, length: int | None) -> Any:
+        """How many carries the reverse sweep keeps at a time; ``length`` if nothing is asked."""
+        schedule = params.get("checkpoint")
+        if schedule is None:
+            return length
+        carry = self.body(params).output_avals[: self.sizes(params)[2]]
+        return states_of(self.name, schedule, carry)
 
     def spread(self, flags: Flags, params: dict, derivative: bool) -> tuple[tuple, tuple]:
         """Flags of operands, raised for each carry that steps make depend on them; of results."""
@@ -673,22 +683,27 @@ class Scan(Loop):
         floats = self.float_results(params)[: len(carry)]
         carry_cts, ys_cts = scatter(floats, cts[: sum(floats)]), cts[sum(floats) :]
         carry_cts = chosen(active, carry_cts)
-        body, order = params["graph"], list(steps(params["length"], params["reverse"]))
-        kept = []
+        body, order = params["graph"], steps(params["length"], params["reverse"])
         totals = [zeros_of(aval_of(x), x) for x in chosen(want_constants, constants)]
         xs_cts = [np.zeros_like(x) for x in chosen(want_xs, xs)]
+
+        def advance(carry: list[Any], first: int, count: int) -> list[Any]:
+            for i in order[first : first + count]:
+                carry = body.evaluate([*constants, *carry, *[x[i] for x in xs]])[: len(carry)]
+            return carry
+
+        def back(carry: list[Any], at: int) -> None:
+            nonlocal totals, carry_cts
+            i = order[at]
+            given = [*[x[i] for x in xs], *carry_cts, *[ct[i] for ct in ys_cts]]
+            made = graph.evaluate([*hoisted, *constants, *carry, *given])
+            parts, carry_cts, rows = split((len(totals), len(carry_cts), len(xs_cts)), made)
+            totals = [total + part for total, part in zip(totals, parts, strict=True)]
+            for stack, row in zip(xs_cts, rows, strict=True):
+                stack[i] = row
+
         with under(EVAL):
-            for i in order:
-                kept.append(carry)
-                if i != order[-1]:
-                    carry = body.evaluate([*constants, *carry, *[x[i] for x in xs]])[: len(carry)]
-            for i, carry in zip(reversed(order), reversed(kept), strict=True):
-                given = [*[x[i] for x in xs], *carry_cts, *[ct[i] for ct in ys_cts]]
-                made = graph.evaluate([*hoisted, *constants, *carry, *given])
-                parts, carry_cts, rows = split((len(totals), len(carry_cts), len(xs_cts)), made)
-                totals = [total + part for total, part in zip(totals, parts, strict=True)]
-                for stack, row in zip(xs_cts, rows, strict=True):
-                    stack[i] = row
+            walk_back([(0, carry)], len(order), self.states(params, len(order)), advance, back)
         init_cts = chosen(want_carry, scatter(active, carry_cts))
         return (*totals, *init_cts, *xs_cts)
 
@@ -721,6 +736,7 @@ class While(Loop):
             key = ("widened", tuple(carry), avals)
             cond = derived(cond, key, lambda: _widened(params["cond"], sizes[0], carry, avals))
         return {
+            **params,
             "cond": cond,
             "body": body,
             "n_cond_consts": sizes[0],
@@ -756,15 +772,25 @@ class While(Loop):
         carry_cts = chosen(active, scatter(self.float_results(params), cts))
         totals = [zeros_of(aval_of(x), x) for x in chosen(want_constants, constants)]
         cond, body = params["cond"], params["body"]
-        kept = []
+        kept = Kept(self.states(params, None))
+
+        def advance(carry: list[Any], first: int, count: int) -> list[Any]:
+            for _ in range(count):
+                carry = body.evaluate([*constants, *carry])
+            return carry
+
+        def back(carry: list[Any], at: int) -> None:
+            nonlocal totals, carry_cts
+            made = graph.evaluate([*hoisted, *constants, *carry, *carry_cts])
+            parts, carry_cts = made[: len(totals)], made[len(totals) :]
+            totals = [total + part for total, part in zip(totals, parts, strict=True)]
+
         with under(EVAL):
             while cond.evaluate([*condition, *carry])[0]:
-                kept.append(carry)
+                kept.offer(carry)
                 carry = body.evaluate([*constants, *carry])
-            for carry in reversed(kept):
-                made = graph.evaluate([*hoisted, *constants, *carry, *carry_cts])
-                parts, carry_cts = made[: len(totals)], made[len(totals) :]
-                totals = [total + part for total, part in zip(totals, parts, strict=True)]
+            states = self.states(params, kept.length)
+            walk_back(kept.carries, kept.length, states, advance, back)
         return (*totals, *chosen(want_carry, scatter(active, carry_cts)))
 
 

@@ -7,7 +7,6 @@ loop primitive.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -17,15 +16,19 @@ import numpy as np
 from .. import tree
 from ..arguments import as_array
 from ..batching import vmap
-from ..checkpointing import checkpoint as again_in_reverse
+from ..checkpointing import again_in_reverse, settled
 from ..errors import boundary
 from ..graph_transforms import stage_closed
 from ..primitives.core import EVAL, ShapedArray, Tracer, aval_of, state
 from ..primitives.structural import reshape, slice_at
 from . import loop_primitives
+from .bounded_loops import in_chunks, in_segments
+from .schedules import Binomial, Budget, Every, Schedule, chosen_schedule, states_of
 from .staging import Carry, Label, must_stage, named, own, paths
 
 __all__ = ["fori_loop", "map", "scan", "while_loop"]
+
+Checkpoint = int | str | bool | Binomial | None
 
 
 # --------------------------------------------------------------------------------------
@@ -40,7 +43,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
-    checkpoint: int | str | bool | None = None,
+    checkpoint: Checkpoint = None,
 ) -> tuple[Any, Any]:
     """Loop over the leading axis of arrays, carrying a value from step to step.
 
@@ -60,13 +63,19 @@ def scan(
     unroll
         Accepted for compatibility with JAX.
     checkpoint
-        How much reverse mode keeps. None: the carries of all steps, outside ``jit`` also what
-        the steps themselves record. A number ``n``: the carry of every ``n``-th step only; the
-        backward pass runs each ``n`` steps once more, so that ``length / n + n`` carries are in
-        memory at a time (A. Griewank, *Achieving logarithmic growth of temporal and spatial
-        complexity in reverse automatic differentiation*, 1992). ``"auto"`` or True: the ``n``
-        that keeps fewest, the square root of the length. What is as long as ``xs`` and ``ys``
-        stays so. The results are the same.
+        How much reverse mode keeps; the results are the same. What is as long as ``xs`` and
+        ``ys`` stays so.
+
+        * ``"all"`` or None: the carries of all steps, outside ``jit`` also what the steps
+          themselves record.
+        * A number ``n``: the carry of every ``n``-th step only; the backward pass runs each ``n``
+          steps once more, so that ``length / n + n`` carries are in memory at a time.
+        * ``"auto"`` or True: the ``n`` that keeps fewest, the square root of the length.
+        * ``ft.Binomial(states=s)``: at most ``s`` carries at a time, beside the one at work, in
+          the schedule that runs steps again as rarely as can be (A. Griewank and A. Walther,
+          *Algorithm 799: revolve*, 2000).
+        * ``"64 MB"``, ``"1 GiB"``, ``"4096 B"``: as many carries as fit into so many bytes, the
+          same way; all, if they do. Tangents and the lanes of a batch count too.
 
     Returns
     -------
@@ -78,7 +87,8 @@ def scan(
     TypeError
         ``f`` does not return a pair, or its carry changes structure, shape or dtype.
     ValueError
-        Arrays of different lengths, or no length at all; a ``checkpoint`` of less than 1 step.
+        Arrays of different lengths, or no length at all; a ``checkpoint`` that is none of the
+        above, or a budget of less than two carries.
 
     Examples
     --------
@@ -97,13 +107,18 @@ def _scan(
     xs: Any,
     length: int | None,
     reverse: bool,
-    checkpoint: int | str | bool | None = None,
+    checkpoint: Checkpoint = None,
 ) -> tuple[Any, Any]:
     leaves, xs_tree = tree.flatten(xs)
     slices = [as_array(x) for x in leaves]
     count = _length(label, slices, xs_tree, length)
-    size = _chunk(label, checkpoint, count)
+    schedule = chosen_schedule(label, checkpoint, count)
     carry = Carry(label, "carry", init, slices)
+    if (
+        isinstance(schedule, (Binomial, Budget))
+        and states_of(named(label), schedule, carry.avals) >= count
+    ):
+        schedule = None
 
     def step(value: Any, x: list[Any]) -> tuple[Any, Any]:
         out = f(value, tree.unflatten(xs_tree, x))
@@ -115,71 +130,20 @@ def _scan(
         return out[0], out[1]
 
     # Without a step only staging tells what the outputs would have been.
-    loop = _staged_scan if must_stage() or not count else _eager_scan
-    if size is None or size >= count or state.trace is EVAL:
-        return loop(label, step, carry, slices, count, bool(reverse))
-    return _in_chunks(loop, label, step, carry, slices, count, bool(reverse), size)
-
-
-def _chunk(label: Label, given: Any, length: int) -> int | None:
-    """The number of steps after which a carry is kept; None to keep all."""
-    if given is None or given is False:
-        return None
-    if given is True or given == "auto":
-        return math.isqrt(max(length - 1, 0)) + 1
-    if isinstance(given, str):
-        raise ValueError(
-            f"{named(label)}: expected checkpoint to be a number of steps, 'auto' or None; got "
-            f"{given!r}."
-        )
-    size = operator.index(given)
-    if size < 1:
-        raise ValueError(
-            f"{named(label)}: expected checkpoint to be at least 1 step; got {size}; write None "
-            "to keep all carries."
-        )
-    return size
-
-
-def _in_chunks(
-    loop: Callable,
-    label: Label,
-    step: Callable,
-    carry: Carry,
-    xs: list[Any],
-    length: int,
-    reverse: bool,
-    size: int,
-) -> tuple[Any, Any]:
-    """A scan over chunks of steps, of which reverse mode keeps the carry they start from.
-
-    ``scan`` as a primitive is reversed from its operands, and so runs each chunk again by itself;
-    Python's loop does under ``checkpoint``.
-    """
-
-    def chunk(value: Any, rows: list[Any]) -> tuple[Any, Any]:
-        return loop(label, step, carry.at(tree.leaves(value)), rows, size, reverse)
-
-    if loop is _eager_scan:
-        chunk = again_in_reverse(chunk)
-    whole = length // size * size
-    # The rest of the steps comes last: the first rows in a reversed scan.
-    cut = length - whole if reverse else whole
-    head, rest = [x[:cut] for x in xs], [x[cut:] for x in xs]
-    if reverse:
-        head, rest = rest, head
-    head = [x.reshape(whole // size, size, *x.shape[1:]) for x in head]
-    value, ys = loop(label, chunk, carry, head, whole // size, reverse)
-    ys = tree.map(lambda y: y.reshape(whole, *y.shape[2:]), ys)
-    if whole == length:
-        return value, ys
-    value, more = loop(label, step, carry.at(tree.leaves(value)), rest, length - whole, reverse)
-    if tree.structure(more) != tree.structure(ys):
-        raise TypeError(
-            f"{named(label)}: expected every step to return y structured like the first, "
-            f"{tree.describe(tree.structure(ys))}; got {tree.describe(tree.structure(more))}."
-        )
-    return value, tree.map(lambda *two: np.concatenate(two[::-1] if reverse else two), ys, more)
+    eager = not must_stage() and count > 0
+    if eager and schedule is not None:
+        f = settled(f)  # it runs again later
+    loop: Any = _eager_scan if eager else _staged_scan
+    given = label, step, carry, slices, count, bool(reverse)
+    if schedule is None or state.trace is EVAL:
+        return loop(*given)
+    if isinstance(schedule, Every):
+        if schedule.steps >= count:
+            return loop(*given)
+        return in_chunks(loop, eager, *given, schedule.steps)
+    if eager:
+        return in_segments(loop, *given, states_of(named(label), schedule, carry.avals))
+    return _staged_scan(*given, schedule)
 
 
 def _length(label: Label, xs: list[Any], xs_tree: tree.PyTreeDef, length: int | None) -> int:
@@ -257,7 +221,13 @@ def _stack(label: Label, column: list[Any]) -> Any:
 
 
 def _staged_scan(
-    label: Label, step: Callable, carry: Carry, xs: list[Any], length: int, reverse: bool
+    label: Label,
+    step: Callable,
+    carry: Carry,
+    xs: list[Any],
+    length: int,
+    reverse: bool,
+    schedule: Schedule | None = None,
 ) -> tuple[Any, Any]:
     x_avals = [ShapedArray(x.shape[1:], x.dtype) for x in xs]
     structure: Any = None
@@ -285,6 +255,7 @@ def _staged_scan(
         n_carry=len(carry.leaves),
         length=length,
         reverse=reverse,
+        **({} if schedule is None else {"checkpoint": schedule}),
     )
     count = len(carry.leaves)
     return (
@@ -356,7 +327,7 @@ def _map(label: Label, f: Callable, xs: Any) -> Any:
 
 @boundary
 def while_loop(
-    cond_fun: Callable, body_fun: Callable, init_val: Any, checkpoint: int | None = None
+    cond_fun: Callable, body_fun: Callable, init_val: Any, checkpoint: Checkpoint = None
 ) -> Any:
     """Apply a function for as long as a condition holds.
 
@@ -372,9 +343,10 @@ def while_loop(
         The first value, a pytree of arrays. A Python number takes the dtype that ``body_fun``
         gives it.
     checkpoint
-        How much reverse mode keeps. None: the values of all steps. A number ``n``: the value of
-        every ``n``-th step only; the backward pass runs each ``n`` steps once more, as in
-        ``scan``. The condition is asked once more every ``n`` steps.
+        How much reverse mode keeps, as in ``scan``: None or ``"all"``, a number ``n``,
+        ``ft.Binomial(states=s)`` or a budget such as ``"64 MB"``. With ``n`` the condition is
+        asked once more every ``n`` steps, and there is one carry every ``n`` steps, however many
+        there are; the other two bound the memory of loops of any length: see ``ft.Binomial``.
 
     Returns
     -------
@@ -387,7 +359,8 @@ def while_loop(
         A condition that is not a single truth value, or a value that changes structure, shape
         or dtype.
     ValueError
-        A ``checkpoint`` of less than 1 step, or ``"auto"``: the number of steps is not known.
+        A ``checkpoint`` that is none of the above, or a budget of less than two values; ``"auto"``
+        is none, since the number of steps is not known.
 
     Examples
     --------
@@ -396,16 +369,32 @@ def while_loop(
     np.int64(6561)
     """
     label, cond_label = ("while_loop", body_fun), ("while_loop", cond_fun)
-    if checkpoint is True or isinstance(checkpoint, str):
-        raise ValueError(
-            f"{named(label)}: expected checkpoint to be a number of steps or None; got "
-            f"{checkpoint!r}, and how many steps there will be is not known; give the number."
-        )
-    size = _chunk(label, checkpoint, 0)
+    schedule = chosen_schedule(label, checkpoint, None)
+    return _bounded_while(label, cond_label, cond_fun, body_fun, init_val, schedule)
+
+
+def _bounded_while(
+    label: Label,
+    cond_label: Label,
+    cond_fun: Callable,
+    body_fun: Callable,
+    init_val: Any,
+    schedule: Every | Schedule | None,
+) -> Any:
     carry = Carry(label, "value", init_val)
-    if size is None or state.trace is EVAL:
-        return _while(label, cond_label, cond_fun, body_fun, carry)
-    return _while_in_chunks(label, cond_label, cond_fun, body_fun, carry, size)
+    if schedule is not None and not must_stage():  # they run again later
+        cond_fun, body_fun = settled(cond_fun), settled(body_fun)
+    given = label, cond_label, cond_fun, body_fun, carry
+    states = 0
+    if isinstance(schedule, (Binomial, Budget)):
+        states = states_of(named(label), schedule, carry.avals)
+    if schedule is None or state.trace is EVAL:
+        return _while(*given)
+    if isinstance(schedule, Every):
+        return _while_in_chunks(*given, schedule.steps)
+    if must_stage():
+        return _staged_while(*given, schedule)
+    return _while_in_segments(*given, states)
 
 
 def _while(
@@ -413,15 +402,47 @@ def _while(
 ) -> Any:
     if must_stage():
         return _staged_while(label, cond_label, cond_fun, body_fun, carry)
+    return _eager_while(cond_label, cond_fun, body_fun, carry)[0]
+
+
+def _eager_while(
+    cond_label: Label, cond_fun: Callable, body_fun: Callable, carry: Carry
+) -> tuple[Any, int]:
+    """The last value, and the number of steps to it."""
     leaves = carry.fresh()
-    first = True
+    count = 0
     while _truth(cond_label, cond_fun(tree.unflatten(carry.structure, leaves))):
         out = body_fun(tree.unflatten(carry.structure, leaves))
-        while first and carry.promoted(out):
+        while not count and carry.promoted(out):
             out = body_fun(tree.unflatten(carry.structure, carry.fresh()))
-        first = False
+        count += 1
         leaves = carry.returned(out)
-    return tree.unflatten(carry.structure, leaves)
+    return tree.unflatten(carry.structure, leaves), count
+
+
+def _while_in_segments(
+    label: Label,
+    cond_label: Label,
+    cond_fun: Callable,
+    body_fun: Callable,
+    carry: Carry,
+    states: int,
+) -> Any:
+    """A loop that keeps so many values at a time; the way forth counts the steps."""
+    steps: list[int] = []
+
+    def whole(value: Any) -> Any:
+        start = carry.at(tree.leaves(value))
+        if not steps:
+            value, count = _eager_while(cond_label, cond_fun, body_fun, start)
+            steps.append(count)
+            return value
+        if not steps[0]:
+            return value
+        step = lambda value, _: (body_fun(value), None)  # noqa: E731
+        return in_segments(_eager_scan, label, step, start, [], steps[0], False, states)[0]
+
+    return again_in_reverse(whole)(tree.unflatten(carry.structure, carry.leaves))
 
 
 def _while_in_chunks(
@@ -473,7 +494,12 @@ def _truth(label: Label, given: Any) -> Any:
 
 
 def _staged_while(
-    label: Label, cond_label: Label, cond_fun: Callable, body_fun: Callable, carry: Carry
+    label: Label,
+    cond_label: Label,
+    cond_fun: Callable,
+    body_fun: Callable,
+    carry: Carry,
+    schedule: Schedule | None = None,
 ) -> Any:
     promoted = False
 
@@ -498,13 +524,19 @@ def _staged_while(
         body=graph,
         n_cond_consts=len(cond_constants),
         n_body_consts=len(constants),
+        **({} if schedule is None else {"checkpoint": schedule}),
     )
     return tree.unflatten(carry.structure, results)
 
 
 @boundary
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Callable, init_val: Any, unroll: int | bool | None = None
+    lower: Any,
+    upper: Any,
+    body_fun: Callable,
+    init_val: Any,
+    unroll: int | bool | None = None,
+    checkpoint: Checkpoint = None,
 ) -> Any:
     """Apply a function once for each integer of a range.
 
@@ -519,6 +551,8 @@ def fori_loop(
         The first value, a pytree of arrays.
     unroll
         Accepted for compatibility with JAX.
+    checkpoint
+        How much reverse mode keeps: as in ``scan``, or as in ``while_loop`` if a bound is traced.
 
     Returns
     -------
@@ -537,6 +571,8 @@ def fori_loop(
     np.int64(120)
     """
     label = ("fori_loop", body_fun)
+    if checkpoint is not None and not must_stage():
+        body_fun = settled(body_fun)
     start, stop = _bound(label, "lower", lower), _bound(label, "upper", upper)
     if isinstance(start, Tracer) or isinstance(stop, Tracer):
 
@@ -544,15 +580,16 @@ def fori_loop(
             return value[0] + 1, body_fun(value[0], value[1])
 
         init = (start if isinstance(start, Tracer) else np.int64(start), init_val)
-        carry = Carry(label, "value", init)
-        return _while(label, label, lambda value: value[0] < stop, advance, carry)[1]
+        schedule = chosen_schedule(label, checkpoint, None)
+        more = lambda value: value[0] < stop  # noqa: E731
+        return _bounded_while(label, label, more, advance, init, schedule)[1]
 
     # The counter is carried: a loop over np.arange would keep all of it in memory.
     def step(value: Any, _: Any) -> Any:
         return (value[0] + 1, body_fun(value[0], value[1])), None
 
     length = max(stop - start, 0)
-    return _scan(label, step, (np.int64(start), init_val), None, length, False)[0][1]
+    return _scan(label, step, (np.int64(start), init_val), None, length, False, checkpoint)[0][1]
 
 
 def _bound(label: Label, name: str, given: Any) -> Any:

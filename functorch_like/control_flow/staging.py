@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy as copy_object
 from typing import Any
 
 import numpy as np
@@ -88,7 +87,8 @@ class Carry:
 
     def at(self, leaves: list[Any]) -> Carry:
         """The carry at a later step, as far as it has settled its dtypes."""
-        later = copy_object(self)
+        later = object.__new__(Carry)
+        vars(later).update(vars(self))
         later.weak, later.avals, later.leaves = list(self.weak), list(self.avals), list(leaves)
         return later
 

@@ -256,10 +256,16 @@ def _is_whole_mask(index: Any, x: Any) -> bool:
 
 def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes: list) -> None:
     if axes != list(range(len(axes))) or any(b is None or b != slice(None) for b in basic):
-        raise ConcreteValueError(
-            f"{x._trace.name}: assignment at traced positions mixed with slices, at {user_line()}; "
-            "index the leading axes by the traced arrays alone."
-        )
+        places = _places(x, items)
+        flat = ravel(x)
+        values = ravel(_fill(value, shape_of(places)))
+        if all(shape_of(a) == () for a in arrays):  # nothing is written twice
+            flat = update_at(flat, values, ravel(places))
+        else:
+            flat = flat.copy()
+            setitem(flat, ravel(places), values)
+        assign(x, reshape(flat, x.shape))
+        return
     shape = np.broadcast_shapes(*[shape_of(a) for a in arrays])
     index = [_index_array(a, shape, n) for a, n in zip(arrays, x.shape, strict=False)]
     target = shape + x.shape[len(arrays) :]
@@ -270,6 +276,12 @@ def _set_traced(x: Any, value: Any, items: list, basic: list, arrays: list, axes
     written = scatter_set(beside(x, np.full(x.shape, -1)), order, *index)
     chosen = gather(ravel(_fill(value, target)), e.maximum(written, 0))
     assign(x, e.select(e.greater_equal(written, 0), chosen, x))
+
+
+def _places(x: Any, items: list) -> Any:
+    """Where in memory order the elements are that an index with traced positions names."""
+    size = int(np.prod(x.shape, dtype=int))
+    return _advanced(beside(x, np.arange(size).reshape(x.shape)), items)
 
 
 def _fill(value: Any, shape: tuple[int, ...]) -> Any:
@@ -535,12 +547,13 @@ def add_at(x: Any, index: Any, value: Any) -> Any:
     value = as_operand(value)
     value = value if isinstance(value, Tracer) else np.asarray(value, x.dtype)
     if _holds_tracer(index):
-        basic, arrays, axes, _ = _split_index(_normalize(index, x.shape))
+        items = _normalize(index, x.shape)
+        basic, arrays, axes, _ = _split_index(items)
         if axes != list(range(len(axes))) or any(b is None or b != slice(None) for b in basic):
-            raise ConcreteValueError(
-                f"{x._trace.name}: adding at traced positions mixed with slices, at {user_line()}; "
-                "index the leading axes by the traced arrays alone."
-            )
+            at = ravel(_places(x, items))
+            spread = _fill(value, _advanced(np.empty(x.shape), items).shape)
+            added = scatter_add(ravel(spread), at, shape=(int(np.prod(x.shape, dtype=int)),))
+            return e.add(x, reshape(added, x.shape))
         shape = np.broadcast_shapes(*map(shape_of, arrays))
         at = [_index_array(a, shape, n) for a, n in zip(arrays, x.shape, strict=False)]
         spread = _fill(value, shape + x.shape[len(arrays) :])

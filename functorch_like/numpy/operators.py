@@ -16,6 +16,7 @@ from . import elementwise, indexing, manipulation, products, reductions, sorting
 from .elementwise import as_operand
 from .namespace import array_namespace
 from .refusals import assigns, conversion_message
+from .sparse_operands import SparseOperandError, asked_by_sparse, with_sparse
 from .views import assign, view_of
 
 __all__: list[str] = []
@@ -29,23 +30,31 @@ def _operand(x: Any) -> Any:
         return x
     if getattr(x, "__array_ufunc__", True) is None:
         return NotImplemented
+    if hasattr(x, "tocsr"):
+        raise SparseOperandError
     if isinstance(x, (list, tuple)) or hasattr(x, "__array__") or hasattr(x, "dtype"):
         return as_operand(x)
     return NotImplemented
 
 
-def _binary(primitive: Elementwise) -> tuple[Callable, Callable]:
+def _binary(primitive: Elementwise, name: str) -> tuple[Callable, Callable]:
     # Straight to the trace: these two are on the path of every eager operation.
     def forward(self: Tracer, other: Any) -> Any:
         if not isinstance(other, Tracer) and type(other) not in _NUMBERS:
-            other = _operand(other)
+            try:
+                other = _operand(other)
+            except SparseOperandError:
+                return with_sparse(f"__r{name}__", self, other)
             if other is NotImplemented:
                 return NotImplemented
         return state.trace.binary(primitive, self, other)
 
     def reflected(self: Tracer, other: Any) -> Any:
         if type(other) not in _NUMBERS:
-            other = _operand(other)
+            try:
+                other = _operand(other)
+            except SparseOperandError:
+                return with_sparse(f"__{name}__", self, other)
             if other is NotImplemented:
                 return NotImplemented
         return state.trace.binary(primitive, other, self)
@@ -91,7 +100,7 @@ for _name, _primitive in {
     "lshift": e.left_shift,
     "rshift": e.right_shift,
 }.items():
-    _forward, _reflected = _binary(_primitive)
+    _forward, _reflected = _binary(_primitive, _name)
     setattr(Tracer, f"__{_name}__", _forward)
     setattr(Tracer, f"__r{_name}__", _reflected)
     setattr(Tracer, f"__i{_name}__", _in_place(f"__i{_name}__", _forward))
@@ -104,7 +113,7 @@ for _name, _primitive in {
     "gt": e.greater,
     "ge": e.greater_equal,
 }.items():
-    setattr(Tracer, f"__{_name}__", _binary(_primitive)[0])
+    setattr(Tracer, f"__{_name}__", _binary(_primitive, _name)[0])
 
 
 def _power(self: Tracer, other: Any, modulo: Any = None) -> Any:
@@ -124,12 +133,18 @@ def _power(self: Tracer, other: Any, modulo: Any = None) -> Any:
 
 
 def _matmul(self: Tracer, other: Any) -> Any:
-    other = _operand(other)
+    try:
+        other = _operand(other)
+    except SparseOperandError:
+        return with_sparse("__rmatmul__", self, other)
     return other if other is NotImplemented else products.matmul(self, other)
 
 
 def _rmatmul(self: Tracer, other: Any) -> Any:
-    other = _operand(other)
+    try:
+        other = _operand(other)
+    except SparseOperandError:
+        return with_sparse("__matmul__", self, other)
     return other if other is NotImplemented else products.matmul(other, self)
 
 
@@ -168,7 +183,8 @@ def _truth(self: Tracer) -> bool:
     raise ConcreteValueError(
         f"{self._trace.name}: the truth of a traced value of shape {self.shape} was asked for, at "
         f"{user_line()}; it differs from element to element of the batch or is not known yet. "
-        "Write np.where(condition, a, b), or functorch_like's cond."
+        "Write np.where(condition, a, b), or functorch_like's cond; or let script rewrite the "
+        "function that this line is in."
     )
 
 
@@ -182,6 +198,9 @@ def _index(self: Tracer) -> int:
 
 
 def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:
+    asked = asked_by_sparse(self)
+    if asked is not None:
+        return asked
     if self.constant():
         return np.array(self.concrete(), dtype)
     raise ConcreteValueError(conversion_message(self))

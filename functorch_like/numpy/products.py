@@ -24,6 +24,7 @@ from .manipulation import (
     reshape,
     transpose,
 )
+from .operands import as_array
 
 __all__: list[str] = []
 
@@ -44,7 +45,7 @@ def product(x: Any, y: Any, subscripts: tuple[str, str, str]) -> Any:
 
 
 def _pair(a: Any, b: Any) -> tuple[Any, Any]:
-    return tuple(x if isinstance(x, Tracer) else np.asarray(x) for x in map(as_operand, (a, b)))  # type: ignore[return-value]
+    return as_array(a), as_array(b)
 
 
 @implements(np.dot)
@@ -125,7 +126,7 @@ def along_axes(
     ``axes`` has an int or a tuple for each operand and for the result; ``axis`` is one axis for
     all, ``keepdims`` keeps it, with length one, where the result has none of its own.
     """
-    operands = [x if isinstance(x, Tracer) else np.asarray(x) for x in map(as_operand, inputs)]
+    operands = list(map(as_array, inputs))
     if keepdims and ufunc is not np.vecdot:
         raise TypeError(
             f"{ufunc.__name__}: keepdims is for functions whose result has no own axes."
@@ -359,7 +360,7 @@ def _parse_einsum(operands: tuple) -> tuple[tuple[list[str], str], list[Any]]:
         text = ",".join(spell(axes) for axes in pairs[1::2])
         text += "->" + spell(rest[0]) if rest else ""
         arrays = list(pairs[::2])
-    arrays = [a if isinstance(a, Tracer) else np.asarray(a) for a in map(as_operand, arrays)]
+    arrays = list(map(as_array, arrays))
     left, arrow, output = text.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(arrays):

@@ -3,7 +3,10 @@
 import importlib
 from typing import Any
 
-_SUBMODULES = ("fft", "integrate", "interpolate", "linalg", "ndimage", "signal", "special", "stats")
+_SUBMODULES = (
+    *("fft", "integrate", "interpolate", "linalg", "ndimage", "signal", "sparse", "special"),
+    "stats",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -54,9 +54,14 @@ def script(f: Callable) -> Callable:
     on a traced value whether two names share an array, reading one after the other was written is
     an error.
 
-    ``assert`` of a traced condition, and ``raise`` in a branch of one, are not checked in compiled
-    code: it goes on as if all were well. ``float(x)`` and ``int(x)`` of a traced number stay
-    traced, and ``min``, ``max``, ``any``, ``all`` and ``round`` take traced numbers.
+    ``assert`` of a traced condition, and ``raise`` in a branch of one, are checks under
+    ``checkify``; else compiled code leaves them out and goes on as if all were well. ``float(x)``
+    and ``int(x)`` of a traced number stay traced, and ``min``, ``max``, ``sorted``, ``any``,
+    ``all``, ``round`` and ``divmod`` take traced numbers.
+
+    Numbers in lists, dicts, attributes and variables of functions around may be written in traced
+    branches and loops. Operators and properties of your own classes run as they stand: decorate
+    their methods with ``script`` where they branch on traced values. Generators run as they stand.
 
     Examples
     --------

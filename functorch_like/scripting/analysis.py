@@ -18,9 +18,13 @@ __all__ = [
     "endless",
     "ends",
     "exposed",
+    "is_mask",
     "loads",
+    "masks",
     "reads",
     "stored",
+    "sure",
+    "yields",
 ]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -95,6 +99,31 @@ def captured(nodes: Iterable[ast.AST]) -> set[str]:
     return found
 
 
+def yields(definition: ast.FunctionDef) -> bool:
+    """Whether a function is a generator."""
+    return any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in _within(definition.body))
+
+
+def is_mask(node: ast.AST) -> bool:
+    """Whether an expression may be a boolean array by its looks."""
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Invert)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor))
+    return isinstance(node, ast.Compare)
+
+
+def masks(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that are assigned what may be boolean arrays."""
+    return {
+        target.id
+        for node in _within(nodes)
+        if isinstance(node, ast.Assign) and is_mask(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
 def declared(nodes: Iterable[ast.AST]) -> dict[str, type]:
     """Names declared global or nonlocal, and which of the two."""
     return {
@@ -131,6 +160,11 @@ def reads(node: ast.AST | None) -> set[str]:
 def exposed(statements: Sequence[ast.stmt]) -> set[str]:
     """Names that may be read before these statements have assigned them."""
     return _exposed(statements)[0]
+
+
+def sure(statements: Sequence[ast.stmt]) -> set[str]:
+    """Names that have a value after these statements, unless they were left early."""
+    return _exposed(statements)[1]
 
 
 def _exposed(statements: Sequence[ast.stmt]) -> tuple[set[str], set[str]]:

@@ -13,6 +13,8 @@ import numpy as np
 
 from .. import tree
 from ..arguments import as_array
+from ..checks import line_of_error
+from ..checks.primitive import state_condition
 from ..control_flow import switch_primitive
 from ..control_flow.branches import settled_dtype
 from ..control_flow.staging import weak
@@ -20,8 +22,17 @@ from ..errors import ScriptError
 from ..graph import Graph
 from ..graph_transforms import BodyTrace, Closed, close, has_effects
 from ..numpy.views import assign, lose, may_share, origins
-from ..primitives.core import ShapedArray, Tracer, aval_of, state, under
-from .regions import ABSENT, Region, Unsettled, check_readable, is_lost, roots, trying
+from ..primitives.core import ShapedArray, Tracer, aval_of, state, under, watch
+from .regions import (
+    ABSENT,
+    Region,
+    Unsettled,
+    check_readable,
+    is_lost,
+    refuse_length,
+    roots,
+    trying,
+)
 from .state import Nothing, described, is_array, is_result, line_of, same_static
 
 __all__ = ["as_boolean", "branch", "same_memory", "share", "truth"]
@@ -61,7 +72,14 @@ def branch(
         return (then if known else otherwise)(*values)
     sides = [Side(f, values, names, line) for f in (then, otherwise)]
     for side, other in zip(sides, (otherwise, then), strict=True):
-        if side.error is not None:  # not raised: like assert, it cannot be checked
+        if side.error is not None:  # not raised, but it is a check for ``checkify``
+            if watch.checks is not None:
+                told = f"{type(side.error).__name__}: {side.error}".removesuffix(": ")
+                holds = as_boolean(test)
+                state_condition(
+                    holds if other is then else np.logical_not(holds),
+                    lambda told=told: told, (), f"at {line_of_error(side.error)}",
+                )  # fmt: skip
             return other(*values)
     labels = names if names is not None else ("the value returned",)
     results = [
@@ -123,7 +141,7 @@ class Side:
             for name, flat in zip(names or (), self.out, strict=False):
                 if is_result(name):
                     flat.leaves = [Blank(aval_of(x)) if is_lost(x) else x for x in flat.leaves]
-            region.finish()
+            region.finish([x for flat in self.out for x in flat.leaves])
             check_readable([x for flat in self.out for x in flat.leaves])
             self.written = {id(x): x for x in roots(list(region.written.values()))}
             self.losses = region.losses
@@ -179,6 +197,10 @@ def _effects(sides: Sequence[Side], line: int) -> list[tuple[Any, Merged]]:
     merged = []
     for pair in found.values():
         first = pair[0] or pair[1]
+        if any(e is not None and e.kind == "length" for e in pair):
+            values = [first.owner if e is None else e.after for e in pair]
+            merged.append((first, _of_one_length(first, values, line)))
+            continue
         values = [first.before if e is None else e.after for e in pair]
         if any(v is ABSENT for v in values):
             raise ScriptError(
@@ -190,6 +212,16 @@ def _effects(sides: Sequence[Side], line: int) -> list[tuple[Any, Merged]]:
             f.find_origins()
         merged.append((first, Merged(first.name, flat[0], flat[1], line)))
     return merged
+
+
+def _of_one_length(effect: Any, values: Sequence[list], line: int) -> Merged:
+    """A list that both branches made longer or shorter, its items merged."""
+    if len(values[0]) != len(values[1]):
+        refuse_length(effect.owner)
+    flat = [Flat(list(v)) for v in values]
+    for f in flat:
+        f.find_origins()
+    return Merged("an item of a list", flat[0], flat[1], line)
 
 
 class Merged:
@@ -239,9 +271,10 @@ class Merged:
             if not made:
                 made = not (x is y or same_static(x, y))
                 if made and not (is_array(x) and is_array(y)):
-                    self.refuse(
-                        repr(x), repr(y), "only arrays and numbers can depend on a traced value"
-                    )
+                    said = "only arrays and numbers can depend on a traced value"
+                    if hasattr(x, "__dict__") and hasattr(y, "__dict__"):
+                        said += f"; register {type(x).__name__} with functorch_like.tree"
+                    self.refuse(repr(x), repr(y), said)
                 if made:
                     pair = self.typed(x, y)
             if not made:

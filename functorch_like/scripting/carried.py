@@ -18,17 +18,18 @@ from ..errors import ScriptError
 from ..numpy.views import assign, lose, origins
 from ..primitives.core import LOST, Tracer, state
 from .branches import same_memory, share
-from .regions import Region, check_readable, is_lost, roots
+from .regions import Effect, Region, check_readable, is_lost, refuse_length, roots
 from .state import Nothing, described, is_array, is_result, line_of, same_static
 
 __all__ = ["Carried", "Unforeseen"]
 
 
 class Unforeseen(Exception):  # noqa: N818  (no error: the loop is staged again)
-    """A loop body writes arrays that it does not carry yet."""
+    """A loop body writes arrays, or numbers in containers, that it does not carry yet."""
 
-    def __init__(self, arrays: list[Any]) -> None:
+    def __init__(self, arrays: list[Any], places: Sequence[Effect] = ()) -> None:
         self.arrays = arrays
+        self.places = list(places)
 
 
 class Carried:
@@ -50,6 +51,8 @@ class Carried:
             known = any(x is y for y in (*slots, *self.hidden))
             if x.shape and x._trace is not LOST and not known:
                 self.hidden.append(x)
+        # Numbers written into, in containers, objects and variables of outer functions.
+        self.places: list[Effect] = []
         self.notes: _Notes | None = None
 
     def _keys(self) -> list[str]:
@@ -66,10 +69,21 @@ class Carried:
         """Keys of the arrays written into."""
         return [f"an array written into ({i})" for i in range(len(self.hidden))]
 
+    @property
+    def place_keys(self) -> list[str]:
+        """Keys of the numbers in containers, which may have one name."""
+        names = [place.name.replace("'", '"') for place in self.places]
+        return [
+            name if names.index(name) == i and name not in self.keys else f"{name}, number {i}"
+            for i, name in enumerate(names)
+        ]
+
     def initial(self) -> dict[str, Any]:
         """The carry to begin with."""
         keys = [*self.keys, *self.hidden_keys]
-        return dict(zip(keys, [*self.arrays, *self.hidden], strict=True))
+        carry = dict(zip(keys, [*self.arrays, *self.hidden], strict=True))
+        befores = [place.before for place in self.places]
+        return {**carry, **dict(zip(self.place_keys, befores, strict=True))}
 
     def rebuilt(self, arrays: Sequence[Any]) -> tuple:
         """The variables with other arrays in their slots."""
@@ -88,6 +102,8 @@ class Carried:
         with Region() as region:
             for x, key in zip(self.hidden, self.hidden_keys, strict=True):
                 region.hold(x, carry[key])
+            for place, key in zip(self.places, self.place_keys, strict=True):
+                place.put(carry[key])
             yield region
 
     def step(self, carry: dict[str, Any], step: Callable) -> dict[str, Any]:
@@ -99,6 +115,17 @@ class Carried:
             leaves = self._matched(out)
             del out
             region.finish()
+            known = {place.place for place in self.places}
+            region.effects = [e for e in region.effects if e.place not in known]
+            if region.effects and all(map(_is_number, region.effects)):
+                raise Unforeseen([], region.effects)
+            found = [place.get() for place in self.places]
+            written = dict(zip(self.place_keys, found, strict=True))
+            for name, value in written.items():
+                if not is_array(value) or np.ndim(value):
+                    self.refuse(name, f"it is {described(value)} after a step", "keep it a number")
+            if region.effects and region.effects[0].kind == "length":
+                refuse_length(region.effects[0].owner)
             if region.effects:
                 self.refuse(
                     region.effects[0].name, "it is written in each step", "keep it in a variable"
@@ -120,7 +147,8 @@ class Carried:
             check_readable(outs)
             self.notes = _Notes(inputs, outs, changed, outside, region.losses)
             self._check(self.notes)
-            return dict(zip([*self.keys, *self.hidden_keys], [*outs, *self.hidden], strict=True))
+            made = dict(zip([*self.keys, *self.hidden_keys], [*outs, *self.hidden], strict=True))
+            return {**made, **written}
 
     def _matched(self, out: Sequence[Any]) -> list[Any]:
         """The leaves after a step, structured as those before."""
@@ -195,6 +223,8 @@ class Carried:
         for x, key in zip(self.hidden, self.hidden_keys, strict=True):
             if any(x is y for y in notes.outside):
                 assign(x, carry[key])
+        for place, key in zip(self.places, self.place_keys, strict=True):
+            place.put(carry[key])
         results = []
         for s, (x, key) in enumerate(zip(self.arrays, self.keys, strict=True)):
             kept = notes.outs[s] is notes.inputs[s]
@@ -244,6 +274,11 @@ class Carried:
                 for x in starts[t]:
                     if not any(x is r for r in results):
                         lose(x)
+
+
+def _is_number(effect: Effect) -> bool:
+    """Whether a place had, and has, a number: what it may share memory with is no question."""
+    return all(is_array(x) and np.ndim(x) == 0 for x in (effect.before, effect.after))
 
 
 class _Notes:

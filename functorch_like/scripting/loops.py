@@ -317,6 +317,7 @@ def _foreseen(carried: Carried, loop: Loop, run: Callable) -> dict:
             return run()
         except Unforeseen as found:
             carried.hidden += found.arrays
+            carried.places += found.places
         except (ScriptError, ConcreteValueError):
             raise
         except TypeError as error:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import types
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -31,6 +32,7 @@ __all__ = [
     "is_lost",
     "own",
     "raised",
+    "refuse_length",
     "refuse_outside",
     "roots",
     "trying",
@@ -108,7 +110,11 @@ class Effect:
     @property
     def name(self) -> str:
         """How it is written."""
+        if self.kind == "variable":
+            return str(self.key)
         what = type(self.owner).__name__
+        if self.kind == "length":
+            return f"a {what}"
         return f"{what}.{self.key}" if self.kind == "attribute" else f"{what}[{self.key!r}]"
 
     @property
@@ -116,11 +122,32 @@ class Effect:
         """What it is the same as in another region."""
         return id(self.owner), self.kind, self.key
 
-    def put(self, value: Any) -> None:
-        """Let the item or attribute have a value."""
+    def touch(self) -> None:
+        """Tell the region that the place is about to change."""
+        if self.kind == "variable":
+            region = current()
+            if region is not None:
+                region.touch(self.owner, False)
+        else:
+            writable(self.owner, self.kind == "attribute")
+
+    def get(self) -> Any:
+        """What the item, attribute or variable has now."""
         if self.kind == "attribute":
+            return getattr(self.owner, self.key)
+        return self.owner.cell_contents if self.kind == "variable" else self.owner[self.key]
+
+    def put(self, value: Any) -> None:
+        """Let the item, attribute or variable have a value."""
+        if self.kind == "variable":
+            self.touch()
+            self.owner.cell_contents = value
+        elif self.kind == "attribute":
             writable(self.owner, True)
             setattr(self.owner, self.key, value)
+        elif self.kind == "length":
+            writable(self.owner)
+            self.owner[:] = value
         else:
             writable(self.owner)
             self.owner[self.key] = value
@@ -176,7 +203,7 @@ class Region:
         if key not in self.kept:
             self.kept[key] = (owner, _contents(owner, attribute))
 
-    def finish(self) -> None:
+    def finish(self, returned: Sequence[Any] = ()) -> None:
         """Find what became of objects from outside.
 
         Those made in the region are referred to by nothing but ``kept`` once it has returned.
@@ -184,6 +211,8 @@ class Region:
         for key in list(self.kept):
             owner, held = self.kept[key]
             ours = sum(other is owner for other, _ in self.kept.values())
+            # What is returned is referred to by the result, and by the list of it.
+            ours += 2 * sum(x is owner for x in returned)
             if _references(owner) - _OF_A_VARIABLE <= ours:
                 continue
             self.effects += _effects(owner, held)
@@ -198,6 +227,8 @@ def _contents(owner: Any, attribute: bool) -> Any:
         return _Attributes(getattr(owner, "__dict__", {}))
     if isinstance(owner, (list, dict, set, np.ndarray)):
         return owner.copy()
+    if isinstance(owner, types.CellType):
+        return (owner.cell_contents,)
     return None
 
 
@@ -212,8 +243,18 @@ def _restore(owner: Any, held: Any) -> None:
     elif isinstance(owner, (dict, set)):
         owner.clear()
         owner.update(held)
+    elif isinstance(owner, types.CellType):
+        owner.cell_contents = held[0]
     elif isinstance(owner, np.ndarray) and owner.flags.writeable:
         owner[...] = held
+
+
+def refuse_length(owner: Any) -> NoReturn:
+    """Raise the error about a container that grows or shrinks."""
+    raise ScriptError(
+        f"a {type(owner).__name__} changes its length in a traced branch or loop, at "
+        f"{user_line()}; make an array before it and assign to its elements."
+    )
 
 
 def _effects(owner: Any, held: Any) -> list[Effect]:
@@ -223,9 +264,18 @@ def _effects(owner: Any, held: Any) -> list[Effect]:
         return [
             Effect(owner, "attribute", k, held.get(k, ABSENT), now.get(k, ABSENT)) for k in names
         ]
+    if isinstance(owner, types.CellType):
+        now = owner.cell_contents
+        return (
+            []
+            if now is held[0]
+            else [Effect(owner, "variable", _NAMES.get(id(owner)), held[0], now)]
+        )
     if isinstance(owner, list) and len(owner) == len(held):
         items = enumerate(zip(held, owner, strict=True))
         return [Effect(owner, "item", i, a, b) for i, (a, b) in items if a is not b]
+    if isinstance(owner, list):
+        return [Effect(owner, "length", None, list(held), list(owner))]
     if isinstance(owner, dict) and all(k in owner for k in held):
         pairs = [(k, held.get(k, ABSENT), v) for k, v in owner.items()]
         return [Effect(owner, "item", k, a, b) for k, a, b in pairs if a is not b]
@@ -240,10 +290,7 @@ def _effects(owner: Any, held: Any) -> list[Effect]:
             "an argument of what is compiled."
         )
     if isinstance(owner, (list, dict, set)):
-        raise ScriptError(
-            f"a {type(owner).__name__} changes its length in a traced branch or loop, at "
-            f"{user_line()}; make an array before it and assign to its elements."
-        )
+        refuse_length(owner)
     raise ScriptError(
         f"a {type(owner).__name__} from outside is written in a traced branch or loop, at "
         f"{user_line()}; keep what changes in variables or arrays."
@@ -273,12 +320,29 @@ def writable(owner: Any, attribute: bool = False) -> Any:
     return owner
 
 
-def refuse_outside(name: str) -> None:
-    """Called before a variable of another function is assigned."""
-    if current() is not None:
+_NAMES: dict[int, str] = {}  # of variables of outer functions, by their cells
+
+
+def refuse_outside(name: str, read: Any = None) -> None:
+    """Called before a variable of another function is assigned.
+
+    ``read`` refers to a variable of a function around; global variables are refused.
+    """
+    region = current()
+    if region is not None and read is not None:
+        (cell,) = read.__closure__
+        try:
+            cell.cell_contents  # noqa: B018  (it may have none yet)
+        except ValueError:
+            pass
+        else:
+            _NAMES[id(cell)] = name
+            region.touch(cell, False)
+            return
+    if region is not None:
         raise ScriptError(
-            f"{name}, a global or nonlocal variable, is assigned in a traced branch or loop, at "
-            f"{user_line()}; return the new value and assign it there."
+            f"{name}, a global variable or one without a value, is assigned in a traced branch or "
+            f"loop, at {user_line()}; return the new value and assign it there."
         )
 
 

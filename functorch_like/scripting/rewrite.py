@@ -28,6 +28,7 @@ from typing import NoReturn
 
 from ..errors import ScriptError
 from . import analysis
+from .exits import Leaving, nested_choice
 from .source import find_definition
 from .syntax import (
     OPERATORS,
@@ -114,6 +115,9 @@ def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
 # --- expressions -----------------------------------------------------------------------------
 
 
+_REDUCTIONS = ("sum", "any", "all", "min", "max")
+
+
 class _Expressions(ast.NodeTransformer):
     """Truth and calls inside expressions."""
 
@@ -158,6 +162,10 @@ class _Expressions(ast.NodeTransformer):
         return ast.copy_location(made, node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in _REDUCTIONS and node.args:
+            items = node.args[0]
+            if isinstance(items, ast.GeneratorExp) and len(items.generators) == 1:
+                self.filter_inside(items)
         special = isinstance(node.func, ast.Name) and node.func.id in ("super", "locals", "globals")
         self.generic_visit(node)
         if not special:
@@ -167,6 +175,15 @@ class _Expressions(ast.NodeTransformer):
                     made = make_call("writable", keyword.value)
                     keyword.value = ast.copy_location(made, keyword.value)
         return node
+
+    def filter_inside(self, items: ast.GeneratorExp) -> None:
+        """``(x for v in y if c)`` as ``(chosen(c, lambda: x) for v in y)``, for a reduction."""
+        (loop,) = items.generators
+        if not loop.ifs or any(isinstance(n, ast.NamedExpr) for n in ast.walk(items)):
+            return
+        one = loop.ifs[0] if len(loop.ifs) == 1 else ast.BoolOp(ast.And(), loop.ifs)
+        made = make_call("chosen", ast.copy_location(one, loop.ifs[0]), make_lambda(items.elt))
+        items.elt, loop.ifs = ast.copy_location(made, items.elt), []
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
@@ -243,6 +260,7 @@ class _Rewriter:
         self.read = analysis.loads(definition.body)
         self.changed = analysis.changed(definition.body)
         self.declared = analysis.declared(definition.body)
+        self.masks = analysis.masks(definition.body)
         # Names that functions defined in this one read: they see each assignment.
         own = analysis.stored(definition.body) - set(self.declared)
         self.shared = analysis.captured(definition.body) & own
@@ -308,10 +326,12 @@ class _Rewriter:
             if isinstance(s, (ast.Nonlocal, ast.Global)):
                 made.append(s)
                 for name in s.names:
-                    said = ast.Expr(make_call("refuse_outside", ast.Constant(name)))
+                    read = [make_lambda(load_name(name))] if isinstance(s, ast.Nonlocal) else []
+                    said = ast.Expr(make_call("refuse_outside", ast.Constant(name), *read))
                     made.append(ast.copy_location(said, s))
                 continue
             if isinstance(s, ast.If):
+                s = nested_choice(s)
                 if analysis.ends([s]):
                     return made + self.parting(s, rest, tail, defined)
                 made += self.choice(s, defined)
@@ -321,26 +341,35 @@ class _Rewriter:
                 rest[:0] = after
                 if isinstance(s, ast.While) and analysis.endless(s):
                     rest = after  # nothing else is reached
+            elif isinstance(s, (ast.With, ast.Try, ast.Match)) and self.leaves_from_within(s):
+                before, inside, after = self.left_by_flags(s, defined)
+                made += before
+                defined |= analysis.stored(before)
+                rest[:0] = [inside, *after]
             elif isinstance(s, (ast.With, ast.Try)):
                 made.append(self.guarded(s, tail, defined))
                 if analysis.always_ends([s]):
                     return made
             else:
-                made.append(self.plain(s))
-            defined |= analysis._exposed([s])[1]
+                made.append(self.plain(s, defined))
+            defined |= analysis.sure([s])
         return made + tail.fall()
 
-    def plain(self, s: ast.stmt) -> ast.stmt:
+    def plain(self, s: ast.stmt, defined: set[str]) -> ast.stmt:
         """A statement without control flow of its own."""
         if isinstance(s, ast.FunctionDef):
             return self.nested(s)
         if isinstance(s, (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)):
             self.refuse(s, "async")
         if isinstance(s, ast.Match):
-            if analysis.ends(c for c in s.cases):
-                self.refuse(s, "return, break or continue in match")
             s = copy.copy(s)
             s.subject = self.expression(s.subject)
+            s.cases = [
+                ast.match_case(
+                    c.pattern, c.guard, self.block(c.body, _FunctionTail(), set(defined))
+                )
+                for c in s.cases
+            ]
             return s
         if isinstance(s, ast.ClassDef):
             return s
@@ -349,6 +378,14 @@ class _Rewriter:
             said = make_lambda(self.expression(message)) if message else ast.Constant(None)
             made = ast.Expr(make_call("assert_", test, said, ast.Constant(s.lineno)))
             return ast.copy_location(made, s)
+        if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Subscript):
+            at = s.target.slice
+            if analysis.is_mask(at) or (isinstance(at, ast.Name) and at.id in self.masks):
+                call = make_call(
+                    "augment", self.expression(s.target.value), self.expression(at),
+                    ast.Constant(type(s.op).__name__), self.expression(s.value),
+                )  # fmt: skip
+                return ast.copy_location(ast.Expr(call), s)
         made = self.expressions.visit(copy.deepcopy(s))
         if isinstance(s, ast.Raise) and s.exc is not None:
             made.exc = ast.copy_location(make_call("raised", made.exc), s.exc)
@@ -359,17 +396,93 @@ class _Rewriter:
         return made
 
     def nested(self, s: ast.FunctionDef) -> ast.FunctionDef:
+        if analysis.yields(s):  # a generator runs as it stands
+            return s
         inner = _Rewriter(self.filename, s)
         inner.count = self.count + 100
         s = copy.copy(s)
         s.body = inner.function_body(s)
         return s
 
+    def leaves_from_within(self, s: ast.stmt) -> bool:
+        """Whether a branch or loop inside a with, try or match leaves it early."""
+        if isinstance(s, ast.Match):
+            return bool(analysis.ends(s.cases))
+        blocks = [s.body]  # type: ignore[attr-defined]
+        if isinstance(s, ast.Try):
+            if analysis.ends(s.finalbody):
+                self.refuse(s.finalbody[0], "return, break or continue in finally")
+            blocks += [s.orelse, *(h.body for h in s.handlers)]
+        simple = (ast.Return, ast.Break, ast.Continue)
+        return any(
+            not isinstance(x, simple) and bool(analysis.ends([x]))
+            for block in blocks
+            for x in block
+        )
+
+    def left_by_flags(
+        self, s: ast.stmt, defined: set[str]
+    ) -> tuple[list[ast.stmt], ast.stmt, list[ast.stmt]]:
+        """A with, try or match that is left early, its blocks as loops of one turn.
+
+        Return, break and continue set a flag and break out of the turn; after the statement they
+        are made up for. Comes with what stands before it and what after.
+        """
+        left = analysis.ends([s])
+        result = self.new("returned")
+        flags: dict[type, str] = {
+            k: result if k is ast.Return else self.new("left")
+            for k in (ast.Return, ast.Break, ast.Continue)
+            if k in left
+        }
+        before: list[ast.stmt] = [make_assignment(n, ast.Constant(False)) for n in flags.values()]
+        after: list[ast.stmt] = []
+        if ast.Return in flags:
+            nothing = make_call("nothing", ast.Constant("the result"))
+            before.append(make_assignment(result + "_value", nothing))
+            self.flags.add(result + "_value")
+            made = ast.If(load_name(result), [ast.Return(load_name(result + "_value"))], [])
+            after.append(made)
+        for kind in (ast.Break, ast.Continue):
+            if kind in flags:
+                after.append(ast.If(load_name(flags[kind]), [kind()], []))
+        self.flags |= set(flags.values())
+        # What is sure to have a value unless the statement was left: the flags tell.
+        for name in sorted(analysis.sure(getattr(s, "body", [])) - defined - self.shared):
+            before.append(make_assignment(name, make_call("nothing", ast.Constant(name))))
+        leaving = Leaving(flags, result + "_value")
+
+        def once(body: list[ast.stmt]) -> list[ast.stmt]:
+            if not analysis.ends(body):
+                return body
+            turn = [y for x in copy.deepcopy(body) for y in leaving.left(x)]
+            target = store_name(self.new("once"))
+            return [ast.For(target, ast.Tuple([ast.Constant(0)], ast.Load()), turn, [])]
+
+        s = copy.copy(s)
+        if isinstance(s, ast.Match):
+            s.cases = [ast.match_case(c.pattern, c.guard, once(c.body)) for c in s.cases]
+        else:
+            assert isinstance(s, (ast.With, ast.Try))
+            s.body = once(s.body)
+        if isinstance(s, ast.Try):
+            s.handlers = [
+                ast.copy_location(ast.ExceptHandler(h.type, h.name, once(h.body)), h)
+                for h in s.handlers
+            ]
+            if s.orelse:  # which is not run after the body was left
+                gone: list[ast.expr] = [load_name(n) for n in flags.values()]
+                stays = ast.UnaryOp(
+                    ast.Not(), gone[0] if len(gone) == 1 else ast.BoolOp(ast.Or(), gone)
+                )
+                s.orelse = [ast.If(stays, once(s.orelse), [])]
+        for x in (*before, s, *after):
+            locate(x, s.lineno)
+            ast.copy_location(x, s)
+        return before, s, after
+
     def guarded(self, s: ast.With | ast.Try, tail: _Tail, defined: set[str]) -> ast.stmt:
         """With and try: their blocks stay where they are."""
-        for node in ast.walk(s):
-            if isinstance(node, (ast.If, ast.While, ast.For)) and analysis.ends([node]):
-                self.refuse(node, "return, break or continue in a branch inside with or try")
         s = copy.copy(s)
 
         def inside(statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -469,7 +582,7 @@ class _Rewriter:
         """``while`` whose condition assigns, as an endless loop that it breaks."""
         if s.orelse:
             self.refuse(s, "an assignment := in the condition of a while with else")
-        leave = ast.If(ast.UnaryOp(ast.Not(), s.test), [ast.Break()], [])
+        leave = ast.If(s.test, [ast.Pass()], [ast.Break()])
         made = ast.While(ast.Constant(True), [leave, *s.body], [])
         ast.copy_location(made, s)
         locate(made, s.lineno)

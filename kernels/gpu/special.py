@@ -60,6 +60,8 @@ def _of_trials(name: str) -> Callable:
 
 def _whole(name: str, n: Any) -> int:
     """An order that is a Python number, of those there are kernels for."""
+    if isinstance(n, np.generic):  # as compiled programs pass numbers
+        n = n.item()
     if type(n) not in (int, float) or n != int(n) or not 0 <= n <= HIGHEST_ORDER:
         raise TypeError(
             f"CuPy has no kernel for {name} but of the orders 0 to {HIGHEST_ORDER}, given as "

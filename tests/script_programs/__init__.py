@@ -1,6 +1,6 @@
 """Programs for ``script``: each is run as it stands by Python, and scripted."""
 
-from . import algorithms, closures, constructs, mixtures, sharing
+from . import algorithms, closures, constructs, mixtures, reviewed, sharing
 from .case import PROGRAMS
 
-__all__ = ["PROGRAMS", "algorithms", "closures", "constructs", "mixtures", "sharing"]
+__all__ = ["PROGRAMS", "algorithms", "closures", "constructs", "mixtures", "reviewed", "sharing"]

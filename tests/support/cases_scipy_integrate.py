@@ -36,16 +36,16 @@ cases(
 )
 
 
-cases("quad", K, without=ADAPTIVE,
+cases("quad", K,
       call=lambda f, k: f(lambda x: np.exp(-k * x) * np.cos(3 * x), 0, 2)[0])  # fmt: skip
-cases("quad", K, without=ADAPTIVE, call=lambda f, k: f(lambda x: np.exp(-x * x), -k, k * k)[0])
-cases("quad", K, without=ADAPTIVE,
+cases("quad", K, call=lambda f, k: f(lambda x: np.exp(-x * x), -k, k * k)[0])
+cases("quad", K,
       call=lambda f, k: f(lambda x: np.exp(-k * x * x), -np.inf, np.inf)[0])  # fmt: skip
-cases("quad", K, without=ADAPTIVE, call=lambda f, k: f(lambda x: np.exp(-k * x), k, np.inf)[0])
-cases("quad", K, without=ADAPTIVE, call=lambda f, k: f(lambda x: np.exp(k * x), -np.inf, k)[0])
-cases("quad", K, without=ADAPTIVE,
+cases("quad", K, call=lambda f, k: f(lambda x: np.exp(-k * x), k, np.inf)[0])
+cases("quad", K, call=lambda f, k: f(lambda x: np.exp(k * x), -np.inf, k)[0])
+cases("quad", K, without=("stage",),
       call=lambda f, k: f(lambda x: np.cos(k * x) / np.sqrt(x), 0, 1)[0])  # fmt: skip
-cases("quad", K, without=ADAPTIVE,
+cases("quad", K,
       call=lambda f, k: f(lambda x, c: np.sin(c * x), 2, 0.5, args=(k,))[0])  # fmt: skip
 cases("quad", K, without=ADAPTIVE,
       call=lambda f, k: f(lambda x: abs(x - 0.3) * x**k, 0, 1, points=[0.3])[0])  # fmt: skip
@@ -67,12 +67,25 @@ cases(
     without=ADAPTIVE,
     call=lambda f, k: f(lambda x, y: np.exp(-k * x * y), [[0, 1], [0, k]])[0],
 )
+cases("quad_vec", Y[0, :3], call=lambda f, k: f(lambda x: np.exp(-k * k * x), 0.0, k[0])[0])
 cases.refuse("its points are chosen while it runs; use quad, nquad or fixed_quad",
-             "quad_vec", "cubature", "tanhsinh", "qmc_quad", "nsum")  # fmt: skip
-cases.refuse(
-    "its steps are chosen while it runs; write the steps with functorch_like.scan or while_loop",
-    "odeint", "solve_ivp", "ode", "complex_ode", "solve_bvp",
-)  # fmt: skip
+             "cubature", "tanhsinh", "qmc_quad", "nsum")  # fmt: skip
+T = np.linspace(0.0, 1.0, 4)
+for method in ("RK23", "RK45", "DOP853", "Radau"):
+    cases("solve_ivp", K, Y[0, :2], call=lambda f, k, y, m=method: f(
+        lambda t, y: -k * t * y, (0.0, 1.0), y, m, T, rtol=1e-8, atol=1e-10).y)  # fmt: skip
+cases("solve_ivp", K, without=ADAPTIVE, call=lambda f, k: f(
+    lambda t, y, k: [y[1], -k * y[0]], (0.0, k), [1.0, 0.5], args=(k,), rtol=1e-11,
+    atol=1e-11).y[:, -1])  # fmt: skip
+cases(
+    "odeint",
+    K,
+    Y[0, :2],
+    call=lambda f, k, y: f(lambda y, t, k: -k * y, y, T, (k,), rtol=1e-12, atol=1e-12),
+)
+cases.refuse("its steps are chosen while it runs; use solve_ivp", "ode", "complex_ode")
+cases.refuse("its mesh is chosen while it runs; solve the collocation equations with "
+             "functorch_like.custom_root", "solve_bvp")  # fmt: skip
 cases.other("a class of solvers, or their results", "BDF", "DOP853", "DenseOutput", "LSODA",
             "OdeSolution", "OdeSolver", "RK23", "RK45", "Radau")  # fmt: skip
 cases.other("a warning", "IntegrationWarning", "ODEintWarning")

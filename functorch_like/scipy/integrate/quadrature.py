@@ -1,25 +1,23 @@
-"""Integrals of plain and traced integrands and samples, under scipy.integrate's names.
-
-Sums over samples (``trapezoid``, ``simpson``, ``romb`` ...) and ``fixed_quad`` run from SciPy's
-source. ``quad`` has its own rule, and with it ``dblquad``, ``tplquad`` and ``nquad``.
-"""
+"""Integrals of functions of one variable: ``quad``, ``quad_vec`` and ``fixed_quad``."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..errors import boundary, user_line
-from ..numpy.elementwise import as_operand
-from ..primitives.core import Tracer
-from ..primitives.stopping import stop_gradient
-from .source import Refusals, attributes, has_tracer, in_trace, replaces
+from ...errors import boundary, user_line
+from ...numpy.elementwise import as_operand
+from ...primitives.core import Tracer
+from ...primitives.stopping import stop_gradient
+from ..source import has_tracer, in_trace, replaces
+from .adaptive import integrate_adaptively, kronrod
 
-__all__ = ["quad"]
+__all__ = ["fixed_quad", "nested", "quad", "quad_vec"]
 
 
 @boundary
@@ -61,9 +59,9 @@ def quad(
     Raises
     ------
     TypeError
-        If the integrand or a limit is traced and its value is not known (under ``vmap``, while
-        staging or compiling: use ``fixed_quad``); with ``weight``; or if the integrand is so
-        singular that no fixed rule reproduces the integral.
+        With ``weight`` where values are traced, or if the integrand is so singular that no fixed
+        rule reproduces the integral; under ``vmap`` and ``jit`` also with ``points`` and
+        ``full_output``.
 
     Notes
     -----
@@ -71,7 +69,9 @@ def quad(
     a finite sum (Gauss and Kronrod's 21 points a part), or, where the ends are singular, one sum
     of the double-exponential rule (Takahasi and Mori, 1974); that sum is differentiated, which is
     the same rule applied to the derivative of the integrand (Leibniz). The value is QUADPACK's.
-    The division is adapted to the integrand, not to its derivatives.
+    The division is adapted to the integrand, not to its derivatives. Under ``vmap`` and ``jit``,
+    where values are not known, the division is made by the same rule in a loop, without
+    QUADPACK's extrapolation at singular ends; infinite limits must then be plain numbers.
 
     Examples
     --------
@@ -89,6 +89,14 @@ def quad(
             func, a, b, args, full_output, epsabs, epsrel, limit, points, weight, wvar, wopts,
             maxp1, limlst, complex_func,
         )  # fmt: skip
+    if not _knowable(func, a, b, args):
+        if weight is not None or complex_func or points is not None or full_output:
+            raise TypeError(
+                "quad: expected no weight, points or full_output and a real function under vmap "
+                f"and jit, at {user_line()}; write the weight into the integrand, or integrate "
+                "the parts."
+            )
+        return integrate_adaptively(lambda x: func(x, *args), a, b, epsabs, epsrel, limit)
     seen: list[bool] = [has_tracer([a, b])]
 
     def plain(x: float) -> Any:
@@ -116,6 +124,18 @@ def quad(
     return value, error
 
 
+def _knowable(func: Callable, a: Any, b: Any, args: tuple) -> bool:
+    """Whether the limits and values of the integrand are known, as QUADPACK needs them."""
+    if any(isinstance(x, Tracer) and x.concrete() is None for x in (a, b)):
+        return False
+    low, high = (float(_value(x)) for x in (a, b))
+    inside = [x for x in (low, high) if not math.isinf(x)]
+    point = 0.5 * sum(inside) if len(inside) == 2 else sum(inside) + (1 if low in inside else -1)
+    with np.errstate(all="ignore"):
+        value = func(point, *args)
+    return not isinstance(value, Tracer) or value.concrete() is not None
+
+
 def _value(x: Any) -> Any:
     """The plain value of what may be traced."""
     if not isinstance(x, Tracer):
@@ -128,32 +148,6 @@ def _value(x: Any) -> Any:
             "needs, which vmap and staging do not allow; use fixed_quad(f, a, b, n=...)."
         )
     return known
-
-
-@functools.cache
-def _kronrod() -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Nodes and weights on [-1, 1] of the 21-point rule of Gauss and Kronrod.
-
-    The nodes of Legendre's polynomial P_10 and of Stieltjes' E_11, which is orthogonal to all of
-    lower degree with the weight P_10; found here from that definition (Laurie, 1997).
-    """
-    n = 10
-    legendre = np.polynomial.legendre
-    x, w = legendre.leggauss(40)
-    base = legendre.legval(x, [0] * n + [1])
-    # E_11 = P_11 + sum_{j < 11} c_j P_j with <P_10 E_11, P_i> = 0 for i < 11.
-    table = np.stack([legendre.legval(x, [0] * j + [1]) for j in range(n + 2)])
-    gram = np.einsum("x,x,ix,jx->ij", w, base, table[: n + 1], table)
-    c, *_ = np.linalg.lstsq(gram[:, : n + 1], -gram[:, n + 1], rcond=None)
-    nodes = np.sort(np.concatenate([
-        legendre.leggauss(n)[0], legendre.legroots([*c, 1.0]).real,
-    ]))  # fmt: skip
-    nodes = (nodes - nodes[::-1]) / 2
-    powers = legendre.legvander(nodes, 20).T
-    right = np.zeros(21)
-    right[0] = 2.0
-    weights = np.linalg.solve(powers, right)
-    return tuple(nodes.tolist()), tuple(((weights + weights[::-1]) / 2).tolist())
 
 
 def _sum(
@@ -208,7 +202,7 @@ def _on_half_line(f: Callable, a: Any, b: Any, low: float, high: float) -> Calla
 
 
 def _gauss_kronrod(g: Callable, parts: list) -> Any:
-    nodes, weights = _kronrod()
+    nodes, weights = kronrod()
     total: Any = 0.0
     for p, q in parts:
         half, middle = (q - p) / 2, (q + p) / 2
@@ -270,14 +264,139 @@ def fixed_quad(func: Callable, a: Any, b: Any, args: tuple = (), n: int = 5) -> 
     return (b - a) / 2.0 * np.sum(w * func(points, *args), axis=-1), None
 
 
-_REFUSALS = Refusals()
-_REFUSALS.add(
-    "its steps are chosen while it runs; write the steps with functorch_like.scan, or while_loop.",
-    "odeint", "solve_ivp", "ode", "complex_ode", "solve_bvp", "BDF", "DOP853", "LSODA", "OdeSolver",
-    "RK23", "RK45", "Radau",
-)  # fmt: skip
-_REFUSALS.add(
-    "its points are chosen while it runs; use quad, nquad or fixed_quad.",
-    "quad_vec", "cubature", "tanhsinh", "qmc_quad", "nsum",
-)  # fmt: skip
-__getattr__, __dir__ = attributes("scipy.integrate", _REFUSALS, globals())
+@boundary
+def quad_vec(
+    f: Callable,
+    a: Any,
+    b: Any,
+    epsabs: float = 1e-200,
+    epsrel: float = 1e-8,
+    norm: str = "2",
+    cache_size: float = 100e6,
+    limit: int = 10000,
+    workers: Any = 1,
+    points: Any = None,
+    quadrature: str | None = None,
+    full_output: bool = False,
+    *,
+    args: tuple = (),
+) -> tuple:
+    """Integral of a function of one variable whose values are arrays.
+
+    Parameters
+    ----------
+    f
+        ``f(x, *args)`` returns an array; it may close over traced values.
+    a, b
+        Limits, traced or plain; infinite ones as plain ``-np.inf`` and ``np.inf``.
+    epsabs, epsrel, limit
+        As in scipy.integrate.quad_vec; at most 1000 parts where values are traced.
+    norm, cache_size, workers, points, quadrature, full_output
+        SciPy's, where nothing is traced; the norm is the Euclidean one where something is.
+    args
+        Further arguments of ``f``.
+
+    Returns
+    -------
+    pair
+        The integral, and an estimate of its error (a constant).
+
+    Raises
+    ------
+    TypeError
+        With ``full_output`` or ``points`` where values are traced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import functorch_like as ft
+    >>> from functorch_like.scipy.integrate import quad_vec
+    >>> k = np.array([1.0, 2.0])
+    >>> moments = lambda k: quad_vec(lambda x: np.exp(-k * x), 0.0, np.inf)[0]
+    >>> print(np.allclose(ft.jacobian(moments)(k), np.diag(-1 / k**2)))
+    True
+    """
+    if not in_trace():
+        import scipy.integrate
+
+        return scipy.integrate.quad_vec(
+            f, a, b, epsabs, epsrel, norm, cache_size, limit, workers, points, quadrature,
+            full_output, args=args,
+        )  # fmt: skip
+    if full_output or points is not None:
+        raise TypeError(
+            f"quad_vec: expected no points or full_output where values are traced, at "
+            f"{user_line()}; integrate the parts."
+        )
+    return integrate_adaptively(lambda x: f(x, *args), a, b, epsabs, epsrel, min(limit, 1000))
+
+
+def nested(name: str) -> Callable:
+    """SciPy's function of that name, and where values are traced a nest of ``quad``."""
+    import scipy.integrate
+
+    public = getattr(scipy.integrate, name)
+    signature = inspect.signature(public)
+
+    @functools.wraps(public)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not in_trace():
+            return public(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        extra = given["args"]
+        extra = () if extra is None else extra if isinstance(extra, tuple) else (extra,)
+        options: Any = {k: given[k] for k in ("epsabs", "epsrel") if k in given}
+        if name == "nquad":
+            if given["full_output"]:
+                raise TypeError(
+                    f"nquad: expected full_output=False where values are traced, at {user_line()}."
+                )
+            ranges, options = given["ranges"], given["opts"] or {}
+        else:
+            ranges = [(given["gfun"], given["hfun"]), (given["a"], given["b"])]
+            if name == "tplquad":
+                first = (given["qfun"], given["rfun"])
+                ranges.insert(0, tuple(_swapped(x) if callable(x) else x for x in first))
+        return _nest(given["func"], list(ranges), extra, options)
+
+    return call
+
+
+def _known_quad(func: Callable, a: Any, b: Any, **options: Any) -> tuple:
+    """``quad`` where values are known: a nest of loops would take minutes to compile."""
+    if not _knowable(func, a, b, ()):
+        raise TypeError(
+            f"quad: expected values that are known in an integral over several variables; got "
+            f"traced ones without a value, at {user_line()}: vmap and jit do not give them; use "
+            "fixed_quad(f, a, b, n=...) for each variable."
+        )
+    return quad(func, a, b, **options)
+
+
+def _swapped(limit: Callable) -> Callable:
+    return lambda y, x: limit(x, y)
+
+
+def _nest(func: Callable, ranges: list, extra: tuple, options: Any) -> tuple:
+    """Integrate over the first variable innermost; its range may depend on the later ones."""
+    count = len(ranges)
+    errors: list[Any] = []
+
+    def level(k: int, later: tuple) -> Any:
+        limits = ranges[k](*later, *extra) if callable(ranges[k]) else ranges[k]
+        if count > 1 and not callable(ranges[k]):  # dblquad's limits are functions one by one
+            limits = [x(*later) if callable(x) else x for x in limits]
+        own = options[k] if isinstance(options, (list, tuple)) else options
+        own = own(*later, *extra) if callable(own) else own
+        if k == 0:
+            made = _known_quad(lambda x: func(x, *later, *extra), *limits, **own)
+        else:
+            made = _known_quad(lambda x: level(k - 1, (x, *later)), *limits, **own)
+        if k == count - 1:
+            errors.append(made[1])
+        return made[0]
+
+    value = level(count - 1, ())
+    return value, errors[-1]
