@@ -144,11 +144,11 @@ def _update_at(lowering: Any, equation: Equation) -> bool | None:
     log = lowering.logged.get(root.memory())
     if log is not None:
         log.used = True
-        positions = [Root((), v.dtype) for v in index]
-        for position_of, v in zip(positions, index, strict=True):
+        written = [Root((), v.dtype) for v in index]
+        for position_of, v in zip(written, index, strict=True):
             lowering.copy(position_of, v, equation)
         known = [range_of(lowering.ranges, v) for v in equation.inputs[2:]]
-        more = {"log": log, "index": positions, "known": known}
+        more = {"log": log, "index": written, "known": known}
         lowering.items.append(Step("log", [root], [], equation, **more))
     made = _same_memory(lowering, root, equation)
     labels = [Label(n) for n in value.shape]
@@ -245,7 +245,7 @@ def one_by_one(equations: Sequence[Equation], outputs: Sequence[Any]) -> list[Eq
         if len(added) == 1 or not any(map(term, added)) or len(parts(x)) > 1 or term(x):
             ordered.append(equation)
             continue
-        unwound = [y]
+        unwound: list[Any] = [y]
         while unwound:
             maker = makers.get(unwound.pop())
             if maker is not None and maker.primitive.name == "add" and uses[maker.outputs[0]] == 1:

@@ -235,11 +235,11 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
     )
     back_nexts = nexts_of(back, back_carries, back.outputs)
     back_starts = starts_of(lowering, back_init, back_carries, equation)
-    memory = in_memory(starts, carries) + in_memory(back_starts, back_carries)
+    reads = in_memory(starts, carries) + in_memory(back_starts, back_carries)
     lowering.items.append(
         Step(
             "while_vjp",
-            memory,
+            reads,
             [*targets, *in_memory(finals, carries)],
             equation,
             bodies=[test, body, back],

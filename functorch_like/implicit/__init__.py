@@ -6,7 +6,7 @@ derivative to a solution that is known. All of them in forward and reverse mode 
 under ``vmap`` and ``jit``.
 """
 
-from .fixed_point import fixed_point
+from .iteration import fixed_point
 from .rules import custom_linear_solve, custom_root
 from .solutions import (
     at_constrained_minimum,
