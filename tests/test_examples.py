@@ -256,6 +256,33 @@ def test_bundle_adjustment(run: Run) -> None:
     assert spread(points) < 0.2 * spread(for_start)
 
 
+def test_sparse_hessian(run: Run) -> None:
+    """Against Scherk's surface, and the Hessian of a small film by differences of complex steps."""
+    module, found = run("sparse_hessian")
+    assert found["norms"][-1] < 1e-10 and found["colors"] <= 12
+    assert found["errors"][-1] < 1e-4 and min(found["orders"]) > 1.9
+
+    n = 6
+    frame, inner = module.scherk(n), 0.1 * np.random.default_rng(0).normal(size=(n - 2, n - 2))
+
+    def area(z: np.ndarray) -> complex:
+        whole = frame.astype(complex)
+        whole[1:-1, 1:-1] = z.reshape(n - 2, n - 2)
+        h = 2 * module.HALF / (n - 1)
+        corners = [whole[:-1, :-1], whole[:-1, 1:], whole[1:, :-1], whole[1:, 1:]]
+        a, b, c, d = corners
+        sides = ((b - a) ** 2 + (d - c) ** 2 + (c - a) ** 2 + (d - b) ** 2) / h**2
+        return h**2 * np.sum(np.sqrt(1 + sides / 2))
+
+    unit, h = np.eye(inner.size), 1e-5
+    gradient = lambda z: np.array([area(z + 1e-30j * e).imag / 1e-30 for e in unit])
+    z = inner.ravel()
+    expected = [(gradient(z + h * e) - gradient(z - h * e)) / (2 * h) for e in unit]
+    made = module.ft.sparse_hessian(module.area)(inner, frame)
+    assert scipy.sparse.issparse(made)
+    np.testing.assert_allclose(made.toarray(), expected, atol=1e-8)
+
+
 def test_pde_control(run: Run) -> None:
     """Against the equations by hand, and the closed form of the linear problem."""
     module, found = run("pde_control")

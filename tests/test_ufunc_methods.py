@@ -203,8 +203,16 @@ def test_adding_at_traced_positions() -> None:
         slope = ft.grad(weigh)(v, i)
         np.testing.assert_allclose(ft.vmap(ft.grad(weigh))(v[None], i[None])[0], slope)
         np.testing.assert_allclose(np.sum(slope * v), weigh(v, i), rtol=1e-12, atol=1e-12)
-    with pytest.raises(ft.errors.ConcreteValueError, match="mixed with slices"):
-        ft.vmap(lambda i: np.add.at(i[0] * np.zeros((3, 2)), (slice(None), i), 1.0))(index % 2)
+
+    def columns(i: Any, v: Any) -> Any:
+        y = v * 2.0
+        np.add.at(y, (slice(None), i), np.array([1.0, 2.0, 5.0]))
+        return y
+
+    want = np.stack([columns(i % 2, v) for i, v in zip(index, values, strict=True)])
+    np.testing.assert_allclose(ft.vmap(columns)(index % 2, values), want)
+    slope = ft.vmap(ft.grad(lambda v, i: np.sum(columns(i, v) ** 2)))(values, index % 2)
+    np.testing.assert_allclose(slope, 4 * want)
 
 
 def test_types_and_refusals() -> None:

@@ -223,7 +223,25 @@ class Fit:
             options["bounds"] = (self.bounds.lb, self.bounds.ub)
         if not lm:
             options["callback"] = self._callback
-        return scipy.optimize.least_squares(vector.value, start, **options)
+        found = scipy.optimize.least_squares(vector.value, start, **options)
+        if lm and found.success and self._steep(found):
+            # MINPACK as SciPy 1.17 has it reads memory it has not set where the Jacobian has not
+            # full rank, and then stops at once, one time in four.
+            first = found.nfev, found.njev or 0
+            options.update(method="trf", x_scale="jac")
+            found = scipy.optimize.least_squares(vector.value, found.x, **options)
+            found.nfev += first[0]
+            found.njev = None if found.njev is None else found.njev + first[1]
+            vector.notes.append("MINPACK stopped where the gradient is not zero: 'trf' went on")
+        return found
+
+    def _steep(self, found: Any) -> bool:
+        """Whether the residuals are far from orthogonal to a column of the Jacobian."""
+        matrix, residuals = np.asarray(found.jac), found.fun
+        with np.errstate(all="ignore"):
+            sizes = np.linalg.norm(matrix, axis=0) * np.linalg.norm(residuals)
+            cosines = np.abs(matrix.T @ residuals) / sizes
+        return bool(np.any(cosines > 0.01)) and bool(np.linalg.norm(residuals) > 1e-12)
 
     def _jacobian(self, x: np.ndarray) -> Any:
         made = self.vector.jacobian(x)

@@ -43,8 +43,8 @@ cases("quad", K,
       call=lambda f, k: f(lambda x: np.exp(-k * x * x), -np.inf, np.inf)[0])  # fmt: skip
 cases("quad", K, call=lambda f, k: f(lambda x: np.exp(-k * x), k, np.inf)[0])
 cases("quad", K, call=lambda f, k: f(lambda x: np.exp(k * x), -np.inf, k)[0])
-cases("quad", K, without=("stage",),
-      call=lambda f, k: f(lambda x: np.cos(k * x) / np.sqrt(x), 0, 1)[0])  # fmt: skip
+cases("quad", K, call=lambda f, k: f(lambda x: np.cos(k * x) / np.sqrt(x), 0, 1,
+                                     epsabs=1e-12, epsrel=1e-12, limit=100)[0])  # fmt: skip
 cases("quad", K,
       call=lambda f, k: f(lambda x, c: np.sin(c * x), 2, 0.5, args=(k,))[0])  # fmt: skip
 cases("quad", K, without=ADAPTIVE,
@@ -59,7 +59,7 @@ cases(
     "tplquad",
     K,
     without=ADAPTIVE,
-    call=lambda f, k: f(lambda z, y, x: x * y * k * k + z, 0, k, 0, 1, 0, 1)[0],
+    call=lambda f, k: f(lambda z, y, x: k * y + z, 0, k, 0, 1, 0, 1)[0],
 )
 cases(
     "nquad",

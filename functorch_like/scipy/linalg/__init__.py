@@ -13,6 +13,7 @@ import scipy.linalg as _scipy
 from scipy.linalg import (
     LinAlgError,
     LinAlgWarning,
+    clarkson_woodruff_transform,
     dft,
     hadamard,
     helmert,
@@ -113,7 +114,6 @@ from .special_matrices import (
 _CHANGED = "factor the changed matrix by qr: np.vstack or np.delete of the rows, or a + u v^H"
 _PAIRS = "the factors are not unique; use eig(a, b) or eigh(a, b), or solve(b, a) and schur"
 REFUSED = {
-    "clarkson_woodruff_transform": "draw the sketch s by functorch_like.random and take s @ a",
     "cossin": "the angles are those of svd(x[:p, :q])",
     "ordqz": _PAIRS,
     "qr_delete": _CHANGED,
@@ -122,9 +122,6 @@ REFUSED = {
     "qz": _PAIRS,
     "rsf2csf": "use schur(a, output='complex')",
 }
-clarkson_woodruff_transform = refused(
-    _scipy.clarkson_woodruff_transform, REFUSED["clarkson_woodruff_transform"]
-)
 cossin = refused(_scipy.cossin, REFUSED["cossin"])
 ordqz = refused(_scipy.ordqz, REFUSED["ordqz"])
 qr_delete = refused(_scipy.qr_delete, REFUSED["qr_delete"])
