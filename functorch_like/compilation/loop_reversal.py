@@ -2,7 +2,9 @@
 
 A large array whose elements the steps write in place is not copied for each step. What a write
 overwrites is noted in a log, and the way back undoes the writes, last first: a step costs what it
-writes. A sweep inside another borrows the array and leaves it as it was.
+writes. A sweep inside another borrows the array and leaves it as it was; where all that a step of
+the outer loop writes is written by the inner one, and the log tells all that the inner way back
+needs, it does not run forward again but goes back from where the outer step has ended.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from ..control_flow.loop_primitives import (
     while_loop,
     while_vjp,
 )
-from ..graph import Equation, Graph, Var
+from ..graph import Equation, Graph, Literal, Var
 from ..graph_transforms import prune
 from ..kernels.loop import Builder, Copy, External, If, Index, While
 from ..kernels.scalar import Value
@@ -51,6 +53,8 @@ from .ranges import in_while
 from .scans import summing
 
 __all__ = ["EMIT_REVERSAL", "REVERSAL_RULES", "totals_of"]
+
+FEW = 4  # entries of a log that are undone one after the other, without a loop
 
 
 class Log:
@@ -84,22 +88,32 @@ class Log:
         code.store(entry, code.size(0), code.load(buffer, address))
         code.set(self.count, held + 1)
 
-    def undo(self, emitter: Any, root: Root, mark: Value) -> None:
-        """Put back what was overwritten since the log had ``mark`` entries."""
+    def undo(self, emitter: Any, root: Root, mark: Value, entries: int | None = None) -> None:
+        """Put back what was overwritten since the log had ``mark`` entries, so many if known."""
         code: Builder = emitter.code
-        buffer, _ = emitter.buffer(root)
+        if entries is not None and entries <= FEW:
+            for k in range(entries):
+                self._pop(emitter, root, mark + (entries - 1 - k))
+            code.set(self.count, mark)
+            return
         test: list[Any] = []
         items: list[Any] = []
         with code.into(test):
             more = code.get(self.count) > mark
         with code.into(items):
             last = code.get(self.count) - 1
-            address = code.load(row_pointer(emitter, self.tape, last, 2, 0, "i64"), code.size(0))
-            entry = row_pointer(emitter, self.tape, last, 2, 8, buffer.dtype)
-            value = code.load(entry, code.size(0))
-            code.store(buffer, Index(code, address.name, "i64"), value)
+            self._pop(emitter, root, last)
             code.set(self.count, last)
         code.items.append(While(test, more, items))
+
+    def _pop(self, emitter: Any, root: Root, entry: Value) -> None:
+        """Put back what an entry says."""
+        code: Builder = emitter.code
+        buffer, _ = emitter.buffer(root)
+        address = code.load(row_pointer(emitter, self.tape, entry, 2, 0, "i64"), code.size(0))
+        held = row_pointer(emitter, self.tape, entry, 2, 8, buffer.dtype)
+        value = code.load(held, code.size(0))
+        code.store(buffer, Index(code, address.name, "i64"), value)
 
 
 def totals_of(equation: Equation) -> int:
@@ -181,6 +195,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
             break
         undone -= copied
     starts = starts_of(lowering, init, carries, equation)
+    entries = {log: _entries(body.lowering.items, log) for log in logs.values() if log.used}
 
     # Backwards: the carries are totals of the constants' cotangents and the carry's cotangents.
     hoisted = [lowering.capture(x) for x in closed.constants]
@@ -249,8 +264,11 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
             nexts=nexts,
             kept=kept,
             used=used,
+            counters=_counters(step_graph, carries, n_consts, needed),
             finals=finals,
             logs={root: log for root, log in logs.items() if log.used},
+            entries=entries,
+            resumed=_resumed(body, back, logs, [kept[k] for k in undone]),
             back_carries=back_carries,
             back_starts=back_starts,
             back_nexts=back_nexts,
@@ -277,6 +295,83 @@ def _needed(
         if more == needed:
             return made, needed
         needed = more
+
+
+def _counters(
+    step: Graph, carries: Sequence[Root], n_consts: int, needed: Sequence[bool]
+) -> dict[int, int]:
+    """Integer carries to which each step adds the same number, and which: no tape holds them."""
+    makers = {e.outputs[0]: e for e in step.equations if e.primitive.name == "add"}
+    found = {}
+    given = chosen(needed, step.inputs[n_consts:])
+    for k, (var, out, root) in enumerate(zip(given, step.outputs, carries, strict=True)):
+        maker = makers.get(out) if isinstance(out, Var) and root.kind == "i64" else None
+        if maker is None or root.shape or root.alias is not None or var not in maker.inputs:
+            continue
+        others = [x for x in maker.inputs if x is not var]
+        if len(others) == 1 and isinstance(others[0], Literal):
+            found[k] = int(others[0].value)
+    return found
+
+
+def _entries(items: Sequence[Any], log: Log) -> int | None:
+    """How many entries a log gets from these items, if that is the same whenever they run."""
+    total = 0
+    for item in items:
+        if not isinstance(item, Step) or item.kind == "while_vjp":  # which leaves it as it was
+            continue
+        if item.kind == "log" and item.more["log"] is log:
+            (root,) = item.reads
+            total += math.prod(root.shape[len(item.more["index"]) :])
+        inner = [_entries(body.lowering.items, log) for body in item.more.get("bodies", ())]
+        if item.kind == "scan" and isinstance(item.more["length"], int) and inner[0]:
+            total += inner[0] * item.more["length"]
+        elif item.kind == "switch" and len(set(inner)) == 1 and inner[0] is not None:
+            total += inner[0]
+        elif any(n != 0 for n in inner):
+            return None
+    return total
+
+
+def _resumed(body: Body, back: Body, logs: dict[Root, Log], undone: Sequence[Root]) -> Step | None:
+    """The sweep within a step back that need not run forward again, if there is one.
+
+    It is all that touches the arrays on the way back; it is of the one loop that writes them on the
+    way forward; and neither its tape nor the log's marks have anything that cannot be computed.
+    """
+    memories = {root.memory() for root in undone}
+    used = {log for log in logs.values() if log.used}
+    touching = [item for item in back.lowering.items if _touches(item, memories)]
+    writing = [x for x in body.lowering.items if any(_entries([x], log) != 0 for log in used)]
+    if not used or len(touching) != 1 or len(writing) != 1 or len(memories) != len(used):
+        return None
+    (sweep,), (loop,) = touching, writing
+    if any(not isinstance(x, Step) for x in (sweep, loop)) or sweep.kind != "while_vjp":
+        return None
+    more = sweep.more
+    taped = [k for k in _taped(more) if k not in more["counters"]]
+    if loop.kind not in ("scan", "while") or taped or set(more["logs"].values()) != used:
+        return None
+    items = loop.more["bodies"][-1].lowering.items
+    same = all(more["entries"][log] == _entries(items, log) for log in used)
+    return sweep if same and all(more["entries"][log] for log in used) else None
+
+
+def _touches(item: Any, memories: set[Root]) -> bool:
+    """Whether an item, or what is in it, reads or writes one of the arrays."""
+    if not isinstance(item, Step):
+        roots = [item.root, *(view.root for view, _ in item.operands if not view.literal)]
+        return any(root.memory() in memories for root in roots)
+    roots = [x for x in (*item.reads, *item.writes) if isinstance(x, Root)]  # or a number
+    if any(root.memory() in memories for root in roots):
+        return True
+    inner = [x for body in item.more.get("bodies", ()) for x in body.lowering.items]
+    return any(_touches(x, memories) for x in inner)
+
+
+def _taped(more: dict) -> list[int]:
+    """The carries that the tape of a sweep holds."""
+    return [k for k, root in enumerate(more["kept"]) if root.alias is None and more["used"][k]]
 
 
 def _with_outputs(graph: Graph, outputs: list) -> Graph:
@@ -306,31 +401,35 @@ def emit_log(emitter: Any, step: Step) -> None:
 def emit_while_vjp(emitter: Any, step: Step) -> None:
     code: Builder = emitter.code
     more = step.more
-    number = emitter.new_tape()
     logs: dict[Root, Log] = more["logs"]
+    entries: dict[Log, int | None] = more["entries"]
     own = [log for log in logs.values() if log.count is None]
     for log in own:
         log.tape = emitter.new_tape()
         log.count = code.variable(code.constant(0, "i64"))
     before = {root: code.get(log.count) for root, log in logs.items()}
-    # A row of the tape: how far the logs go, and the carries one after the other, each from a
-    # multiple of 8 bytes.
-    taped = [k for k, root in enumerate(more["kept"]) if root.alias is None and more["used"][k]]
-    offsets, size = {}, 8 * len(logs)
+    # A row of the tape: how far the logs go where that cannot be computed, and the carries one
+    # after the other, each from a multiple of 8 bytes.
+    counters: dict[int, int] = more["counters"]
+    taped = [k for k in _taped(more) if k not in counters]
+    marks = {log: 8 * i for i, log in enumerate(g for g in logs.values() if entries[g] is None)}
+    offsets, size = {}, 8 * len(marks)
     for k in taped:
         root = more["kept"][k]
         offsets[k] = size
         size += -(-math.prod(root.shape) * root.dtype.itemsize // 8) * 8
     count = code.variable(code.constant(0, "i64"))
+    number = emitter.new_tape() if size else -1
 
     def place(at: Value, offset: int, dtype: str) -> Any:
         return row_pointer(emitter, number, at, size // 8, offset, dtype)
 
     def push() -> None:
         held = code.get(count)
-        room(emitter, number, held, code.size(size // 8))
-        for i, log in enumerate(logs.values()):
-            code.store(place(held, 8 * i, "i64"), code.constant(0, "i64"), code.get(log.count))
+        if size:
+            room(emitter, number, held, code.size(size // 8))
+        for log, offset in marks.items():
+            code.store(place(held, offset, "i64"), code.constant(0, "i64"), code.get(log.count))
         for k in taped:
             root = more["carries"][k]
             target = place(held, offsets[k], root.kind)
@@ -344,16 +443,30 @@ def emit_while_vjp(emitter: Any, step: Step) -> None:
         code.set(count, held + 1)
 
     variables = begin(emitter, more["carries"], more["starts"])
-    run_while(emitter, more, variables, push)
+    begun = {k: code.get(variables[more["carries"][k]][()]) for k in counters}
+    ended: dict[Log, Value] | None = more.pop("ended", None)
+    if ended is None:
+        run_while(emitter, more, variables, push)
+        total = code.get(count)
+    else:  # it has run, and the log has all its entries
+        root, log = next(iter(logs.items()))
+        before = {root: ended[log] for root, log in logs.items()}
+        written = code.get(log.count) - before[root]
+        total = code.emit("div", "i64", written, code.constant(entries[log], "i64"))
 
-    total = code.get(count)
     back = begin(emitter, more["back_carries"], more["back_starts"])
     visible = dict(emitter.registers)
     with code.loop(total) as i:
         at = code.emit("sub", "i64", code.emit("sub", "i64", total, i), code.constant(1, "i64"))
         enter(emitter, back)
-        for j, (root, log) in enumerate(logs.items()):
-            log.undo(emitter, root, code.load(place(at, 8 * j, "i64"), code.constant(0, "i64")))
+        reached = {}
+        for root, log in logs.items():
+            if log in marks:
+                reached[log] = code.load(place(at, marks[log], "i64"), code.constant(0, "i64"))
+            else:
+                reached[log] = before[root] + at * entries[log]
+            if more["resumed"] is None:
+                log.undo(emitter, root, reached[log], entries[log])
         for k in taped:
             root = more["kept"][k]
             source = place(at, offsets[k], root.kind)
@@ -365,6 +478,10 @@ def emit_while_vjp(emitter: Any, step: Step) -> None:
                 emitter.keep(root, values)
             else:
                 root.window = lambda emitter, source=source: source
+        for k, added in counters.items():
+            emitter.keep(more["kept"][k], {(): begun[k] + at * added})
+        if more["resumed"] is not None:
+            more["resumed"].more["ended"] = reached
         emitter.block(more["bodies"][2].block)
         leave(emitter, back, more["back_carries"], more["back_nexts"])
     emitter.registers = visible
