@@ -131,7 +131,7 @@ def plot(
     axes[2].fill_between(
         at[:, 0], mean - 1.96 * deviation, mean + 1.96 * deviation, color="tab:red", alpha=0.2
     )
-    axes[2].set_title("prediction and where it lies with 95%")
+    axes[2].set_title("prediction, and the 95% band of the mean")
     axes[2].set_xlabel("body mass, standardised")
     axes[2].set_ylabel("progression, standardised")
     axes[2].legend()

@@ -378,6 +378,24 @@ def test_large_loops_are_started_by_the_host_and_replayed() -> None:
 
 
 @on_cpu
+def test_gradients_of_loops_in_complex_numbers() -> None:
+    """They run primitive by primitive; what a step makes of constants alone is moved too."""
+
+    def escape(x: Any, y: Any) -> Any:
+        c, z, n = complex(x, y), 0j, 0
+        for _ in range(9):
+            if abs(z) > 2:
+                break
+            z = z * z + c
+            n += 1
+        return n + abs(z)
+
+    g = ft.grad(ft.script(escape), (0, 1))
+    check(g, np.float64(0.3), np.float64(0.6))
+    check(g, np.float64(-1.3), np.float64(0.4))
+
+
+@on_cpu
 def test_loops_that_call_libraries_run_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def f(a: Any) -> Any:
         def step(c: tuple) -> tuple:

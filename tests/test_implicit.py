@@ -486,3 +486,34 @@ def test_errors_say_what_was_wrong():
                 ft.custom_root(lambda x: f(x * t), np.ones(2), lambda g, x: x, implicit.solve_dense)
             )
         )(1.0)
+
+
+def test_whole_numbers_are_solved_for_as_others():
+    for solve in (implicit.solve_dense, implicit.solve_cg, implicit.solve_gmres):
+        np.testing.assert_allclose(solve(lambda t: 2 * t, np.array([1, 2])), [0.5, 1.0])
+    slope = ft.grad(lambda a: ft.fixed_point(lambda x: np.cos(a * x), 1))(1.0)
+    x = ft.fixed_point(np.cos, 1)
+    np.testing.assert_allclose(slope, -x * np.sin(x) / (1 + np.sin(x)))
+
+
+def test_equal_bounds_fix_an_unknown():
+    f = lambda a: implicit.at_constrained_minimum(
+        lambda x: np.sum((x - 3.0) ** 2) + x[0] * x[1],
+        np.stack([a, 3.0 - a / 2]),
+        lower=np.stack([a, -np.inf + 0 * a]),
+        upper=np.stack([a, np.inf + 0 * a]),
+    )
+    np.testing.assert_allclose(ft.jacfwd(f)(1.0), [1.0, -0.5], rtol=1e-12)
+    np.testing.assert_allclose(ft.jacrev(f)(1.0), [1.0, -0.5], rtol=1e-12)
+
+
+def test_errors_of_solvers_and_solutions():
+    with pytest.raises(TypeError, match=r"solve_dense\(.*of 2 real numbers.*returns 3"):
+        implicit.solve_dense(lambda t: np.concatenate([t, t[:1]]), np.ones(2))
+    with pytest.raises(TypeError, match=r"fixed_point\(.*like x0, float64\(\); got float64\(2,\)"):
+        ft.fixed_point(lambda x: np.stack([x, x]), 1.0)
+    with pytest.raises(TypeError, match=r"numbers in the initial guess; got int64"):
+        ft.custom_root(lambda x: x - 1.0, 1, lambda f, x: x, lambda g, y: y)
+    for transform in (ft.grad, ft.jacfwd):
+        with pytest.raises(np.linalg.LinAlgError, match="expected a solution that its equation"):
+            transform(lambda a: implicit.at_root(lambda x: (x - a) ** 2, 1.0))(1.0)

@@ -52,3 +52,14 @@ def test_batches(row: Row, dtype: np.dtype) -> None:
     args = [np.stack([lane[i] for lane in lanes]) for i in range(len(operands))]
     f = ft.vmap(lambda *xs: primitive(*xs, **row.params))
     assert_equal(ft.jit(f)(*args), f(*args), dtype)
+
+
+@pytest.mark.parametrize("position", [0, 2, -1, -4])
+def test_delete_at_a_position_that_is_traced(position: int) -> None:
+    x = np.array([0.3, 2.0, -1.0, 0.7])
+    made = ft.jit(lambda x, i: np.delete(x, i))(x, position)
+    np.testing.assert_array_equal(made, np.delete(x, position))
+    rest = lambda x: np.sum(np.delete(x, np.argmax(x)) ** 2)
+    np.testing.assert_allclose(ft.jit(ft.grad(rest))(x), [0.6, 0, -2, 1.4])
+    with pytest.raises(ft.errors.ConcreteValueError, match=r"np.delete: expected one .*i64\[2\]"):
+        ft.jit(lambda x, i: np.delete(x, i))(x, np.array([0, 1]))

@@ -54,7 +54,7 @@ def test_layers() -> None:
 def test_readme_code_runs(tmp_path: pathlib.Path) -> None:
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     namespace: dict = {}
     for number, block in enumerate(blocks):
         path = tmp_path / f"block_{number}.py"  # in a file, where script finds its source

@@ -122,3 +122,87 @@ def test_samples_compiled() -> None:
     for name in ("trapezoid", "simpson", "cumulative_simpson"):
         f = lambda v, n=name: np.sum(getattr(integrate, n)(v, x=x) ** 2)
         np.testing.assert_allclose(ft.jit(ft.grad(f))(y), ft.grad(f)(y), atol=1e-12)
+
+
+def test_interval_of_no_length_has_the_derivatives_of_its_limits() -> None:
+    f = lambda k: integrate.quad(np.cos, 0.0, k)[0]
+    np.testing.assert_allclose(ft.grad(f)(0.0), 1.0)
+    g = lambda k: integrate.dblquad(lambda y, x: 1.0 + 0 * x, 0, k, 0, lambda x: 2.0)[0]
+    np.testing.assert_allclose(ft.grad(g)(0.0), 2.0)
+
+
+def test_kinks() -> None:
+    # int_0^2 |x - k| dx = (k^2 + (2 - k)^2) / 2
+    f = lambda k: integrate.quad(lambda x: np.abs(x - k), 0, 2)[0]
+    np.testing.assert_allclose(ft.grad(f)(1.3), 0.6, rtol=1e-6)
+    # A kink that stays: int_0^k |x - c| dx, twice: sign(k - c)
+    g = lambda k: integrate.quad(lambda x: np.abs(x - 0.3), 0, k, points=[0.3])[0]
+    np.testing.assert_allclose(ft.grad(g)(1.3), 1.0, rtol=1e-9)
+    np.testing.assert_allclose(ft.grad(ft.grad(g))(1.3), 1.0, rtol=1e-9)
+
+
+def test_integrand_that_branches_in_python() -> None:
+    # int_0^1 (k x for x < 1/2, else k^2) dx = k / 8 + k^2 / 2
+    f = lambda k: integrate.quad(lambda x: k * x if x < 0.5 else k * k, 0, 1, points=[0.5])[0]
+    np.testing.assert_allclose(ft.grad(f)(1.3), 0.125 + 1.3, rtol=1e-9)
+    g = lambda k: integrate.nquad(lambda x, y: k * x * y if y < 5 else 0.0, [[0, 1], [0, k]])[0]
+    np.testing.assert_allclose(ft.grad(g)(1.3), 0.75 * 1.3**2, rtol=1e-9)
+
+
+NESTED = [
+    # int_0^k int_0^1 int_0^1 (k y + z) = k^2 / 2 + k / 2
+    (lambda k: integrate.tplquad(lambda z, y, x: k * y + z, 0, k, 0, 1, 0, 1)[0],
+     lambda k: k + 0.5, lambda k: 1.0),
+    # over the triangle 0 < y < k x, 0 < x < 1: int k y = k^3 / 6
+    (lambda k: integrate.dblquad(lambda y, x: k * y, 0, 1, 0, lambda x: k * x)[0],
+     lambda k: k * k / 2, lambda k: k),
+    # int over the plane of exp(-k (x^2 + y^2)) = pi / k
+    (lambda k: integrate.dblquad(lambda y, x: np.exp(-k * (x * x + y * y)),
+                                 -np.inf, np.inf, -np.inf, np.inf)[0],
+     lambda k: -np.pi / k**2, lambda k: 2 * np.pi / k**3),
+    # int_k^inf exp(-x) dx int_1^0 y dy = -exp(-k) / 2, backwards and with infinity first
+    (lambda k: integrate.nquad(lambda x, y: y * np.exp(-x), [[np.inf, k], [1, 0]])[0],
+     lambda k: -np.exp(-k) / 2, lambda k: np.exp(-k) / 2),
+    # singular at an end, where one sum is not enough: int_0^1 int_0^1 k^2 / sqrt(y) = 2 k^2
+    (lambda k: integrate.dblquad(lambda y, x: k * k / np.sqrt(y), 0, 1, 0, 1)[0],
+     lambda k: 4 * k, lambda k: 4.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "slope", "curvature"), NESTED)
+def test_nested_integrals(f: Any, slope: Any, curvature: Any) -> None:
+    np.testing.assert_allclose(ft.grad(f)(1.3), slope(1.3), rtol=1e-7)
+    np.testing.assert_allclose(ft.jacfwd(f)(1.3), slope(1.3), rtol=1e-7)
+    np.testing.assert_allclose(ft.grad(ft.grad(f))(1.3), curvature(1.3), rtol=1e-6)
+
+
+def test_integral_of_integrals_written_by_hand() -> None:
+    inner = lambda x, k: integrate.quad(lambda y: k * x * y, 0, x)[0]
+    f = lambda k: integrate.quad(lambda x: inner(x, k), 0, k)[0]  # k^5 / 8
+    np.testing.assert_allclose(ft.grad(f)(1.3), 0.625 * 1.3**4, rtol=1e-8)
+    np.testing.assert_allclose(ft.jacfwd(f)(1.3), 0.625 * 1.3**4, rtol=1e-8)
+
+
+def test_complex_integrand() -> None:
+    # int_0^1 exp(i k x) dx = (exp(i k) - 1) / (i k)
+    f = lambda k: integrate.quad(lambda x: np.exp(1j * k * x), 0, 1, complex_func=True)[0]
+    exact = lambda k: (np.exp(1j * k) - 1) / (1j * k)
+    value, slope = ft.jvp(f, (1.3,), (1.0,))
+    np.testing.assert_allclose(value, exact(1.3), rtol=1e-12)
+    np.testing.assert_allclose(slope, (exact(1.3001) - exact(1.2999)) / 2e-4, rtol=1e-7)
+
+
+def test_integrals_that_are_none() -> None:
+    quad = integrate.quad
+    with pytest.raises(TypeError, match=r"complex128 of shape .*use complex_func"):
+        ft.grad(lambda k: quad(lambda x: k * x * 1j, 0, 1)[0])(1.0)
+    with pytest.raises(TypeError, match=r"float64 of shape \(2,\).*use quad_vec"):
+        ft.grad(lambda k: quad(lambda x: k * np.ones(2), 0, 1)[0])(1.0)
+    # SciPy's warnings, as without a trace
+    with pytest.warns(scipy.integrate.IntegrationWarning):
+        ft.grad(lambda k: quad(lambda x: k / x, 0, 1)[0])(1.0)
+    with (
+        pytest.warns(scipy.integrate.IntegrationWarning),
+        pytest.raises(ValueError, match="finite; got nan"),
+    ):
+        ft.grad(lambda k: quad(lambda x: k * np.nan, 0, 1)[0])(1.0)

@@ -207,6 +207,41 @@ def test_jit_takes_script_as_an_option() -> None:
     np.testing.assert_allclose(compiled(8.0), 2.0)
 
 
+@pytest.mark.parametrize(
+    "name", ["romberg", "standard_containers", "plain_tables_at_traced_positions", "iterators"]
+)
+def test_compiled_gradient_of_what_is_written_by_hand(name: str) -> None:
+    f, args = next(program for program in PROGRAMS if program[0].__name__ == name)
+    numbers = floats(args)
+    gradient = ft.grad(weighed(script(f)), numbers)
+    with np.errstate(all="ignore"):
+        made = ft.jit(gradient)(*copy.deepcopy(args))
+        agree(made, gradient(*copy.deepcopy(args)))
+        check_gradient(weighed(f), lambda *xs: made, args, numbers)
+
+
+def test_print_shows_values_when_the_program_runs(capsys: pytest.CaptureFixture) -> None:
+    def f(x: Any, a: Any) -> Any:
+        s = 0.0
+        for i, v in enumerate(x):
+            s = s + v * a
+            if s > 1.5:
+                print("large at", i, s)
+        print(f"sum {s:.2f} of {len(x)}", "end", sep="; ")
+        return s
+
+    f(np.arange(6.0), 0.25)
+    want = capsys.readouterr().out
+    assert "large at 4 2.5" in want and "sum 3.75 of 6; end" in want
+    g = script(f)
+    for made in (g, ft.jit(g), ft.grad(g), ft.jit(ft.grad(g)), ft.jit(ft.value_and_grad(g))):
+        made(np.arange(6.0), 0.25)
+        assert capsys.readouterr().out == want
+    ft.jit(ft.vmap(g, in_axes=(None, 0)))(np.arange(6.0), np.array([0.1, 0.25]))
+    made = capsys.readouterr().out
+    assert made.count("large") == want.count("large") and "sum 1.50 of 6; end" in made
+
+
 # --- random programs ----------------------------------------------------------------------------
 
 

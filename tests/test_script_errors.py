@@ -7,6 +7,7 @@ own frames.
 # ruff: noqa: B012
 from __future__ import annotations
 
+import collections
 import inspect
 import linecache
 import sys
@@ -362,6 +363,60 @@ async def coroutine(x, a):
     return a
 
 
+# --- what steps by itself -----------------------------------------------------------------------
+
+
+@refused(ScriptError, "Generator.uniform draws numbers in a traced .*rng.uniform.*draw an array")
+def random_numbers_in_a_loop(x, a):
+    rng = np.random.default_rng(0)
+    while a < 10:
+        a = a + rng.uniform()
+    return a
+
+
+@refused(ScriptError, "a list_iterator is advanced in a traced branch or loop, .*next.numbers")
+def iterator_in_a_loop(x, a):
+    numbers = iter([1.0] * 50)
+    while a < 10:
+        a = a + next(numbers)
+    return a
+
+
+@refused(ScriptError, "a generator is advanced in a traced branch or loop")
+def generator_in_a_branch(x, a):
+    numbers = (float(i) for i in range(9))
+    if a > 0:
+        a = a + next(numbers)
+    return a + next(numbers)
+
+
+@refused(ScriptError, "a deque changes its length in a traced branch or loop")
+def deque_that_grows(x, a):
+    seen = collections.deque()
+    while a < 10:
+        a = a * 2
+        seen.append(a)
+    return a
+
+
+@refused(ScriptError, "how many elements a comprehension has would depend .*if v > a; keep all")
+def filtered_list(x, a):
+    return [
+        v
+        for v in x  # in lines of their own: the condition's is named
+        if v > a
+    ]
+
+
+@refused(ScriptError, "the guard of a case that takes a value apart depends .*write it as an if")
+def guarded_structure(x, a):
+    match (1.0, 2.0):
+        case (p, q) if a > p:
+            return p + q
+        case _:
+            return a
+
+
 # --- the tests ----------------------------------------------------------------------------------
 
 
@@ -459,6 +514,7 @@ def _says_nothing(line: str) -> bool:
     word = line.strip().split(" ")[0].rstrip(":")
     return word in {
         "pass",
+        "case",
         "break",
         "continue",
         "nonlocal",

@@ -400,3 +400,43 @@ def test_blow_up_is_reported():
     assert made.status == -1
     np.testing.assert_allclose(made.y[0, 0], 2.0, rtol=1e-3)
     assert np.isnan(made.y[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda y: solve_ivp(decay, (0, 1), []), r"y0 of at least one number"),
+        (lambda y: solve_ivp(decay, (0, 1), y[None] * np.nan), r"y0 to be finite; got \[nan\]"),
+        (lambda y: solve_ivp(decay, (0, np.nan), y[None]), r"t_span\[1\]; got NaN"),
+        (lambda y: solve_ivp(lambda t, z: z / (y - 1.0), (0, 1), y[None]), r"fun\(t0, y0\) to be"),
+    ],
+)
+def test_what_is_not_finite_at_the_start_is_an_error(call, message):
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
+        ft.grad(lambda y: call(y).y[0, -1])(1.0)
+
+
+def test_nan_in_a_compiled_solution_ends_it():
+    f = lambda y0: solve_ivp(lambda t, y: y * (y0 - y0) / t, (0.0, 1.0), y0[None], t_eval=[1.0])
+    with np.errstate(all="ignore"):
+        made = ft.jit(f)(1.0)
+    assert made.status == -1
+    assert np.isnan(made.y).all()
+
+
+def test_times_out_of_the_span_are_nan_under_jit():
+    times = lambda k: np.stack([k * 0.5, k * 0.8])
+    made = ft.jit(lambda k: solve_ivp(decay, (0.75, 1.0), [1.0], t_eval=times(k)).y[0])(1.0)
+    assert np.isnan(made[0])
+    np.testing.assert_allclose(made[1], np.exp(-0.05), rtol=1e-4)
+
+
+def test_an_event_that_is_always_zero_happens_at_the_start():
+    event = lambda t, y: 0.0 * y[0] * (t + 1)
+    event.terminal = True
+    want = reference.solve_ivp(decay, (0, 1), [1.0], events=event).t_events[0]
+    with np.errstate(all="ignore"):
+        got = ft.jvp(
+            lambda y: solve_ivp(decay, (0, 1), y[None], events=event).t_events[0], (1.0,), (1.0,)
+        )[0]
+    np.testing.assert_array_equal(got, want)

@@ -522,3 +522,15 @@ CSR = sp.csr_array(D)
 def test_errors(f, x, kind, text) -> None:
     with pytest.raises(kind, match=text):
         ft.grad(f)(x)
+
+
+def test_batches_of_derivatives_of_solutions() -> None:
+    """Lanes of a batch need not lie in one piece of memory."""
+    rows, columns = np.nonzero(D)
+    dense = lambda p: np.sum(np.sin(np.linalg.solve(D * p, R * p * p)))
+    sparse = lambda p: fsp.csr_array((D[rows, columns] * p, (rows, columns)), shape=(N, N))
+    f = lambda p: np.sum(np.sin(linalg.spsolve(sparse(p), R * p * p)))
+    p = np.array([1.0, 1.3])
+    for transform in (ft.grad, ft.jacfwd):
+        got, want = (ft.vmap(transform(g))(p) for g in (f, dense))
+        np.testing.assert_allclose(got, want, rtol=1e-9)

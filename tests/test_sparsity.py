@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib.util
 import pathlib
 import subprocess
@@ -300,6 +301,10 @@ def branching(x: Any) -> Any:
         (lambda: plan_jacobian(np.sin, POINT * 1j), TypeError, "expected real input; got complex128; say holomorphic=True"),
         (lambda: plan_jacobian(lambda x: x * 1j, POINT, mode="row"), TypeError, "expected a real result, which reverse mode needs"),
         (lambda: ft.sparse_jacobian(3.0), TypeError, "sparse_jacobian: expected a function; got float"),
+        (lambda: ft.sparse_hessian(lambda x, k: np.sum(k * x))(POINT, k=2.0), TypeError, r"sparse_hessian\(<lambda>\): expected positional arguments; got k by keyword.*partial\(f, k=...\)"),
+        (lambda: plan_hessian(np.sum, POINT)(x=POINT), TypeError, r"plan_hessian\(sum\): expected positional arguments; got x"),
+        (lambda: ft.sparse_hessian(np.sum, chunk_size=0), ValueError, "sparse_hessian: expected chunk_size to be at least 1; got 0"),
+        (lambda: plan_jacobian(np.sin, POINT, chunk_size=-1), ValueError, "plan_jacobian: expected chunk_size to be at least 1"),
         (lambda: plan_hessian(None, POINT), TypeError, "plan_hessian: expected a function; got NoneType"),
     ],
 )  # fmt: skip
@@ -361,10 +366,12 @@ def test_picture(tmp_path: Any) -> None:
         assert (tmp_path / f"{n}.png").stat().st_size > 5000
         (axes,) = figure.axes
         shown = np.asarray(axes.images[0].get_array())
-        assert shown.shape == ((8, 8) if n == 8 else (1000, 1000))
+        assert shown.shape == ((8, 8) if n == 8 else (375, 375))  # blocks of 8
         assert set(np.unique(shown[~np.isnan(shown)])) <= {0.0, 1.0, 2.0}
     rows = plan_jacobian(np.sum, np.ones(9))
     assert "1 of 9 x" not in rows.show().axes[0].get_title()
+    assert all(t == round(t) for t in rows.show().axes[0].get_yticks())
+    plan_jacobian(np.sin, np.ones(0)).show()  # nothing to see, and no warning
 
 
 def test_importing_the_package_loads_nothing_large() -> None:
@@ -374,6 +381,62 @@ def test_importing_the_package_loads_nothing_large() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_plans_by_default_need_no_numba() -> None:
+    # It takes longer to import than a plan takes to make.
+    code = (
+        "import sys, numpy as np, functorch_like as ft; x = np.linspace(0, 1, 20_000); "
+        "ft.sparse_hessian(lambda x: np.sum(x[1:] ** 2 * x[:-1]))(x); "
+        "ft.sparse_jacobian(lambda x: x[1:] * x[:-1])(x); print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_half_precision_is_widened() -> None:
+    x = np.linspace(0, 1, 5, dtype=np.float16)
+    plan = plan_hessian(rosenbrock, x)
+    assert plan.values(x).dtype == np.float16
+    made = plan(x)
+    assert made.dtype == np.float32
+    want = plan_hessian(rosenbrock, x.astype(float))(x.astype(float)).toarray()
+    np.testing.assert_allclose(made.toarray(), want, rtol=2e-3, atol=0.5)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+def test_matrices_stay_as_they_are(format: str) -> None:
+    """Each call has arrays of its own, and SciPy finds them in order."""
+    plan = plan_hessian(rosenbrock, POINT, format=format)
+    first = plan(POINT)
+    kept = first.toarray()
+    second = plan(2 * POINT)
+    np.testing.assert_array_equal(first.toarray(), kept)
+    second.data[:] = 0.0
+    second.eliminate_zeros()
+    assert second.nnz == 0 and plan(POINT).nnz == first.nnz
+    assert first.format == format and first.has_canonical_format
+    if format != "coo":
+        first.check_format(full_check=True)
+        assert first.has_sorted_indices
+    np.testing.assert_array_equal((first + first.T).toarray(), 2 * kept)
+
+
+def test_plans_in_several_threads() -> None:
+    x = np.random.default_rng(0).normal(size=(8, 20_000))
+    plan = plan_hessian(rosenbrock, x[0])
+    want = [plan(row).data for row in x]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            for made, data in zip(pool.map(plan, x), want, strict=True):
+                np.testing.assert_array_equal(made.data, data)
+
+
+def test_plans_are_compiled_where_jit_is_disabled() -> None:
+    with ft.disable_jit():
+        plan = plan_hessian(rosenbrock, np.ones(30_000))  # in Python its colouring takes a second
+        assert plan.n_colors == 3
+        np.testing.assert_array_equal(plan(np.ones(30_000)).diagonal()[1:-1], 1002.0)
 
 
 def test_example(tmp_path: Any) -> None:

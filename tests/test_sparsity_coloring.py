@@ -221,6 +221,22 @@ def test_a_planar_graph_with_smallest_last_order() -> None:
     assert color(tree, "star", "natural").n_colors >= 3
 
 
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 140_000])
+def test_sizes_of_programs(n: int) -> None:
+    """Arrays are padded up to some size, which must not show."""
+    chain = banded(n, 1)
+    for kind, colors in (("column", 3), ("row", 3), ("star", 3), ("acyclic", 2)):
+        made = color(chain, kind)
+        shown = made.rows if kind == "row" else made.columns
+        assert made.n_colors == colors and shown is not None and shown.shape == (n,)
+        assert shown.min() == 0 and shown.max() == colors - 1
+        assert np.all(shown[1:] != shown[:-1])
+        if kind in ("column", "row"):
+            assert np.all(shown[2:] != shown[:-2])
+        if kind == "star":
+            assert not np.any((shown[3:] == shown[1:-2]) & (shown[2:-1] == shown[:-3]))
+
+
 def test_errors_and_choices() -> None:
     with pytest.raises(ValueError, match="expected kind to be one of column, row"):
         color(np.eye(3), "diagonal")

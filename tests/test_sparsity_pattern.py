@@ -103,6 +103,7 @@ CROSS = np.array([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
 
 EXACT: dict[str, Callable] = {
     "elementwise": lambda x: np.sin(x) * x + np.exp(x) / x,
+    "powers": lambda x: x ** np.array([0.0, 1.0, 2.5] * 4),
     "slices": lambda x: x[1:] * x[:-1] - x[::-1][1:],
     "strides": lambda x: x[::3] * 2 + x[1::3],
     "new axes": lambda x: x[:, None][3:5] * x[None, 4:6],
@@ -292,6 +293,15 @@ def test_linear_parts_leave_nothing() -> None:
     want = np.zeros((12, 12), bool)
     want[0, 1] = want[1, 0] = want[3, 3] = True
     np.testing.assert_array_equal(plan_hessian(f, X).pattern.toarray(), want)
+
+
+def test_powers_of_a_constant_exponent() -> None:
+    exponents = np.array([0, 1, 2, 3])
+    found = ft.sparsity.plan_hessian(lambda x: np.sum(x**exponents), np.ones(4))
+    np.testing.assert_array_equal(found.pattern.toarray(), np.diag(exponents > 1))
+    # An exponent that is an argument may be any.
+    found = ft.sparsity.plan_hessian(lambda x, p: np.sum(x**p), np.ones(4), np.zeros(4))
+    assert found.nnz == 4
 
 
 def test_partially_separable() -> None:

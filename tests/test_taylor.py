@@ -7,6 +7,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from op_table import TABLE, Row
@@ -396,6 +397,14 @@ def test_value_of_another_implementation() -> None:
     np.testing.assert_allclose(terms, expected, rtol=1e-13)
 
 
+@pytest.mark.parametrize("order", [0, 1.5])
+def test_struve_compiled(order: float) -> None:
+    f = lambda x: scipy.special.struve(order, x)
+    want = [float(t) for t in mpmath.taylor(lambda x: mpmath.struveh(order, x), 1.5, 4)]
+    np.testing.assert_allclose(ft.taylor(f, 1.5, 4), want, rtol=1e-11)
+    np.testing.assert_allclose(ft.jit(lambda x: ft.taylor(f, x, 4))(1.5), want, rtol=1e-11)
+
+
 # --- errors -----------------------------------------------------------------------------------
 
 
@@ -414,6 +423,11 @@ def test_value_of_another_implementation() -> None:
         (lambda: ft.taylor(np.sin, 1.0, 1.5), TypeError, "an integer; got float"),
         (lambda: ft.taylor(np.sin, X, 1, direction=[X]), TypeError, "structured like x"),
         (lambda: ft.taylor(lambda x: float(x), 1.0, 2), TypeError, "taylor"),
+        (
+            lambda: ft.taylor(lambda x: scipy.special.lambertw(x).real, 1.0, 2),
+            TypeError,
+            "_lambertw: no derivative is known",
+        ),
     ],
 )
 def test_errors(call, kind, text) -> None:

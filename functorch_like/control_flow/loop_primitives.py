@@ -40,6 +40,7 @@ from ..graph_transforms import (
     vjp_graph,
     without_effects,
 )
+from ..kernels.device import is_gpu
 from ..primitives.core import (
     EVAL,
     Block,
@@ -48,6 +49,7 @@ from ..primitives.core import (
     Primitive,
     ShapedArray,
     aval_of,
+    beside,
     is_zero,
     under,
     zeros_like_aval,
@@ -595,6 +597,12 @@ def chosen(flags: Flags, values: Sequence[Any]) -> list[Any]:
     return [x for flag, x in zip(flags, values, strict=True) if flag]
 
 
+def placed(operands: Sequence[Any], made: list[Any]) -> list[Any]:
+    """Results of a graph, those that depend on no operand too, on the operands' device."""
+    near = next((x for x in operands if type(x) is not np.ndarray and is_gpu(x)), None)
+    return made if near is None else [x if is_gpu(x) else beside(near, x) for x in made]
+
+
 def zeros_of(aval: Any, near: Any = None) -> Any:
     """Zeros of the type of an array, on the device of ``near``."""
     return zeros_like_aval(aval, near)[()]
@@ -696,7 +704,7 @@ class Scan(Loop):
             nonlocal totals, carry_cts
             i = order[at]
             given = [*[x[i] for x in xs], *carry_cts, *[ct[i] for ct in ys_cts]]
-            made = graph.evaluate([*hoisted, *constants, *carry, *given])
+            made = placed(operands, graph.evaluate([*hoisted, *constants, *carry, *given]))
             parts, carry_cts, rows = split((len(totals), len(carry_cts), len(xs_cts)), made)
             totals = [total + part for total, part in zip(totals, parts, strict=True)]
             for stack, row in zip(xs_cts, rows, strict=True):
@@ -782,6 +790,7 @@ class While(Loop):
         def back(carry: list[Any], at: int) -> None:
             nonlocal totals, carry_cts
             made = graph.evaluate([*hoisted, *constants, *carry, *carry_cts])
+            made = placed(operands, made)
             parts, carry_cts = made[: len(totals)], made[len(totals) :]
             totals = [total + part for total, part in zip(totals, parts, strict=True)]
 

@@ -78,15 +78,30 @@ def fixed_point(
     """
 
     def residual(x: Any) -> Any:
-        return tree.map(lambda fx, x: fx - x, f(x, *args), x)
+        made = f(x, *args)
+        got, wanted = (
+            tree.map(lambda v: f"{as_array(v).dtype}{as_array(v).shape}", v) for v in (made, x)
+        )
+        shapes = [[as_array(v).shape for v in tree.leaves(v)] for v in (made, x)]
+        if tree.flatten(made)[1] != tree.flatten(x)[1] or shapes[0] != shapes[1]:
+            raise TypeError(
+                f"fixed_point({name_of(f)}): expected the function to return what is like x0, "
+                f"{wanted}; got {got}."
+            )
+        return tree.map(lambda fx, x: fx - x, made, x)
 
     residual.__name__ = name_of(f)
 
     def solve(residual: Callable, x: Any) -> Any:
         return _anderson(residual, x, tol, maxiter, memory, name_of(f))
 
-    x0 = tree.map(as_array, x0)
+    x0 = tree.map(_floating, x0)
     return custom_root(residual, x0, solve, solve_auto if linear_solve is None else linear_solve)
+
+
+def _floating(x: Any) -> Any:
+    made = as_array(x)
+    return made.astype(np.float64) if made.dtype.kind in "biu" else made
 
 
 def _anderson(

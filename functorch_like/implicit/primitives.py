@@ -14,7 +14,8 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -269,6 +270,21 @@ class _LinearSolve(_Solve):
         return record_block(trace, [*avals, *aux], dependent, slots, pull, push)
 
 
+@contextmanager
+def _isolated() -> Iterator[None]:
+    """Say what a singular matrix means where a solution is differentiated."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        if str(error) != "Singular matrix":
+            raise
+        raise np.linalg.LinAlgError(
+            "Singular matrix: expected a solution that its equation determines, to differentiate "
+            "it; got one where the Jacobian (of a minimum, the Hessian) is singular; check that "
+            "the solver converged, and fix or penalise what is undetermined."
+        ) from None
+
+
 class _RootSolve(_Solve):
     """``x`` with ``f(x) = 0``, from an initial guess.
 
@@ -292,7 +308,8 @@ class _RootSolve(_Solve):
     ) -> list[Any]:
         x = outs[: params["solution"]]
         changed = zeros_for(residual, found)
-        made = self.seeing(trace, lambda: params["tangent"](*x, *changed))
+        with _isolated():
+            made = self.seeing(trace, lambda: params["tangent"](*x, *changed))
         return [negative(t) for t in made]
 
     def pull(
@@ -303,7 +320,8 @@ class _RootSolve(_Solve):
         def solve(ys: list) -> list[Any]:
             return self.seeing(trace, lambda: params["tangent"](*x, *ys))
 
-        found = zeros_for(residual, transpose_linear(solve, residual, cts))
+        with _isolated():
+            found = zeros_for(residual, transpose_linear(solve, residual, cts))
         return [negative(ct) for ct in found]
 
 

@@ -22,7 +22,8 @@ class _Unknown:
         self.label = named(transform, f)
         self.what = what
         self.transform, self.f = transform, f
-        self.leaves = [differentiable(transform, f, x, position=what) for x in leaves]
+        position = f"numbers in {what}"
+        self.leaves = [differentiable(transform, f, x, position=position) for x in leaves]
         if not leaves:
             raise TypeError(f"{self.label}: expected {what} with at least one array; got none.")
 

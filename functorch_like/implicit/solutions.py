@@ -261,7 +261,10 @@ def at_constrained_minimum(
         if lower is not None:
             made.append(np.where(np.isfinite(lower), x - lower, np.inf))
         if upper is not None:
-            made.append(np.where(np.isfinite(upper), upper - x, np.inf))
+            free = np.isfinite(upper)
+            if lower is not None:  # what equal bounds fix is held once
+                free = free & (upper > lower)
+            made.append(np.where(free, upper - x, np.inf))
         return np.concatenate(made) if made else np.zeros(0)
 
     values = stop_gradient(constraints(x))

@@ -17,7 +17,7 @@ from .. import debug, tree
 from ..arguments import as_array
 from ..batching import vmap
 from ..control_flow import cond, fori_loop, while_loop
-from ..errors import boundary
+from ..errors import boundary, name_of
 from ..primitives.core import beside, shape_of
 from ..primitives.structural import size_of
 from .rules import custom_linear_solve
@@ -33,7 +33,9 @@ class _Vector:
 
     def __init__(self, like: Any) -> None:
         leaves, self.structure = tree.flatten(like)
-        self.avals = [(shape_of(x), x.dtype) for x in map(as_array, leaves)]
+        given = [(shape_of(x), x.dtype) for x in map(as_array, leaves)]
+        # Whole numbers are unknowns like any others.
+        self.avals = [(s, np.dtype(float) if d.kind in "biu" else d) for s, d in given]
         dtype = np.result_type(*[dtype for _, dtype in self.avals])
         self.dtype = np.dtype(dtype.char.lower()) if dtype.kind == "c" else dtype
         self.size = sum(size_of(s) * (2 if d.kind == "c" else 1) for s, d in self.avals)
@@ -87,6 +89,8 @@ def solve_dense(g: Callable, y: Any) -> Any:
 
     Raises
     ------
+    TypeError
+        ``g`` returns another number of numbers than it takes.
     numpy.linalg.LinAlgError
         A singular matrix.
 
@@ -101,6 +105,12 @@ def solve_dense(g: Callable, y: Any) -> Any:
     vector = _Vector(y)
     right = vector.pack(y)
     columns = vmap(vector.function(g))(beside(right, np.eye(vector.size, dtype=vector.dtype)))
+    if columns.shape != (vector.size, vector.size):
+        raise TypeError(
+            f"solve_dense({name_of(g)}): expected a function to the space it comes from, of "
+            f"{vector.size} real numbers like y; got one that returns {columns.shape[1]}; for more "
+            "equations than unknowns take np.linalg.lstsq."
+        )
     return vector.unpack(np.linalg.solve(columns.T, right))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ConcreteValueError, MutationError, user_line
 from ..kernels.device import is_gpu
 from ..primitives import elementwise as e
-from ..primitives.core import Tracer, beside, dtype_of, shape_of
+from ..primitives.core import Tracer, aval_of, beside, dtype_of, shape_of
 from ..primitives.indexing import gather, scatter_add, scatter_set, update_at
 from ..primitives.structural import slice_at, update_slice
 from .dispatch import implements, refuse_out
@@ -408,8 +408,20 @@ def argwhere(a: Any) -> Any:
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     if axis is None:
         arr, axis = ravel(arr), 0
-    kept = np.delete(np.arange(arr.shape[axis]), obj)
-    return take(arr, kept, axis)
+    length = arr.shape[axis]
+    if isinstance(obj, Tracer):
+        value = obj.concrete()
+        if value is None and obj.shape == () and obj.dtype.kind in "iu":
+            kept = np.arange(length - 1)  # those behind the position move up
+            at: Any = obj
+            return take(arr, kept + (kept >= np.where(at < 0, at + length, at)), axis)
+        if value is None:
+            raise ConcreteValueError(
+                f"np.delete: expected one integer position, or positions that are known; got "
+                f"{aval_of(obj)}, at {user_line()}; how many elements are left depends on them."
+            )
+        obj = np.asarray(value)[()]
+    return take(arr, np.delete(np.arange(length), obj), axis)
 
 
 @implements(np.choose)

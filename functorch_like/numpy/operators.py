@@ -168,9 +168,10 @@ def _refuse_number(kind: str, instead: str, name: str) -> Callable:
             return getattr(np.asarray(self.concrete()), name)(*args)
         if assigns():
             raise ConcreteValueError(conversion_message(self))
+        lost = "its derivative would be lost" if self.dtype.kind in "fc" else "it is not known yet"
         raise ConcreteValueError(
             f"{self._trace.name}: {kind} was asked of a traced value of shape {self.shape} and "
-            f"dtype {self.dtype}, at {user_line()}; its derivative would be lost. {instead}"
+            f"dtype {self.dtype}, at {user_line()}; {lost}. {instead}"
         )
 
     return convert
@@ -192,9 +193,13 @@ def _index(self: Tracer) -> int:
     value = self.concrete()
     if value is not None and self.dtype.kind in "iub":
         return value.__index__()
-    return _refuse_number("an integer index", "Index with an integer array instead.", "__index__")(
-        self
-    )
+    return _refuse_number("an integer index", _KNOWN, "__index__")(self)
+
+
+_KNOWN = (
+    "An array takes it as an index, so make one of a list: np.array(items)[i]; shapes and the "
+    "bounds of slices must be known: see jit's static_argnums."
+)
 
 
 def _array(self: Tracer, dtype: Any = None, copy: Any = None) -> Any:

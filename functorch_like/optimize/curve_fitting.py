@@ -18,7 +18,9 @@ from .estimates import SingularHessianError
 from .functions import Vector
 from .progress import Recorder
 from .result import OptimizeResult
+from .rewriting import rewriting
 from .sums_of_squares import Fit, quietly
+from .traced import differentiable
 from .unknowns import Unknowns, as_vector
 
 __all__ = ["CurveFitResult", "curve_fit"]
@@ -68,6 +70,8 @@ class CurveFitResult(tuple):
 
 
 @boundary
+@rewriting
+@differentiable
 def curve_fit(
     f: Callable,
     xdata: Any,
@@ -148,6 +152,8 @@ def curve_fit(
     (array([2.5, 1.3, 0.5]), array([0.004, 0.005, 0.002]))
     """
     caller = f"curve_fit({name_of(f)})"
+    if isinstance(jac, str) and jac == "cs":  # complex steps are exact, as ours are
+        jac = None
     if "args" in kwargs:
         raise ValueError(f"{caller}: 'args' is not supported; close over them, or pass xdata.")
     if p0 is None:
@@ -158,7 +164,7 @@ def curve_fit(
 
     def residuals(params: Any, *given: Any) -> Any:
         named = isinstance(params, dict)
-        made = f(xdata, **params) if named else f(xdata, *_each(params))
+        made = f(xdata, **params) if named else f(xdata, *each(params))
         values = as_vector(made)
         if np.size(values) != ydata.size and 1 not in (np.size(values), ydata.size):
             raise ValueError(
@@ -203,7 +209,7 @@ def curve_fit(
     return _packed(caller, result, full_output)
 
 
-def _each(params: Any) -> Any:
+def each(params: Any) -> Any:
     """The parameters as arguments: elements of a vector, or entries of a tuple or list."""
     if isinstance(params, (list, tuple)):
         return params
@@ -272,11 +278,12 @@ def _finite(
     elif check or policy == "raise":
         for what, bad in (("ydata", bad_y), ("xdata", bad_x)):
             if bad.any():
-                place = tuple(int(i) for i in np.argwhere(bad)[0])
+                place = ", ".join(str(int(i)) for i in np.argwhere(bad)[0])
+                others = int(bad.sum()) - 1
                 raise ValueError(
-                    f"{caller}: expected finite {what}; element {place} is not, nor are "
-                    f"{int(bad.sum()) - 1} others; leave them out, or say nan_policy='omit' and "
-                    "check_finite=False."
+                    f"{caller}: expected finite {what}; got {what}[{place}], which is not"
+                    + (f" and {others} more like it" if others else "")
+                    + "; leave them out, or say nan_policy='omit'."
                 )
     return xdata, ydata, sigma
 
@@ -310,7 +317,7 @@ def _weights(caller: str, sigma: Any, m: int) -> Callable[[Any], Any]:
 
 def _by_hand(jac: Callable, xdata: Any, weigh: Callable, unknowns: Unknowns) -> Callable:
     def given(params: Any) -> np.ndarray:
-        made = jac(xdata, **params) if isinstance(params, dict) else jac(xdata, *_each(params))
+        made = jac(xdata, **params) if isinstance(params, dict) else jac(xdata, *each(params))
         matrix = np.asarray(made, float).reshape(-1, unknowns.n)
         return np.stack([np.asarray(weigh(column)) for column in matrix.T], axis=1)
 

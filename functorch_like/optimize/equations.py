@@ -13,6 +13,7 @@ from .functions import Vector
 from .newton import newton
 from .progress import INTERRUPTED, STOPPED, Recorder, Stop
 from .result import OptimizeResult
+from .rewriting import rewriting
 from .sums_of_squares import quietly
 from .traced import differentiable
 from .unknowns import Unknowns
@@ -28,6 +29,7 @@ MANY = 200  # MINPACK keeps and updates a dense matrix
 
 
 @boundary
+@rewriting
 @differentiable
 def root(
     fun: Callable,
@@ -175,10 +177,11 @@ class Equations:
         best = self.recorder.best
         self.recorder.evaluated(x, norm)
         if self.each and (best is None or norm < best[1]):
-            self.recorder.iterated(x, norm)
+            self.recorder.iterated(x, norm, values=values)
 
     def _iterated(self, x: np.ndarray, values: np.ndarray) -> None:
-        self.recorder.iterated(np.asarray(x, float), float(np.max(np.abs(values))))
+        norm = float(np.max(np.abs(values)))
+        self.recorder.iterated(np.asarray(x, float), norm, values=values)
 
     def _ended(self, status: int, message: str) -> scipy.optimize.OptimizeResult:
         best = self.recorder.best

@@ -18,6 +18,7 @@ from ..debug import debug_nans
 from ..errors import name_of
 from ..forward import jvp
 from ..jacobians import hessian, hvp, jacobian
+from ..primitives.core import dtype_of
 from ..reverse import grad, value_and_grad, vjp
 from .staged import Staged, with_numbers
 from .unknowns import Unknowns, as_vector
@@ -62,6 +63,15 @@ class Derivatives:
 
             fun = rewritten(fun)
         self.user, self.numbers = with_numbers(fun, args, kwargs or {})
+
+    def named(self, function: Callable) -> Callable:
+        """A flat function under the user's name, which errors then say."""
+
+        def call(*args: Any) -> Any:
+            return function(*args)
+
+        call.__name__ = self.caller.rpartition("(")[2].removesuffix(")")
+        return call
 
     def staged(self, what: str, function: Callable) -> Staged:
         """A derivative as it is called."""
@@ -111,11 +121,11 @@ class Scalar(Derivatives):
         self.known: tuple[float, np.ndarray] | None = None
         self.value_at: tuple[np.ndarray, float] | None = None
         self.on_value: Callable[[np.ndarray, float], None] | None = None
-        self._value = self.staged("function", self.function)
-        self._both = self.staged("gradient", value_and_grad(self.function))
+        self._value = self.staged("function", self.named(self.function))
+        self._both = self.staged("gradient", value_and_grad(self.named(self.function)))
         self._hessian: Callable | None = None
         self._product = self.staged("Hessian's product", self._pushed)
-        self._dense = self.staged("Hessian", hessian(self.function))
+        self._dense = self.staged("Hessian", hessian(self.named(self.function)))
         self.given_jac, self.given_hess = jac, hess
 
     def function(self, vector: Any, *numbers: Any) -> Any:
@@ -126,7 +136,23 @@ class Scalar(Derivatives):
                 f"{self.caller}: expected a number; got None; does the function end in return?"
             )
         if self.given_jac is True:
-            made = made[0]
+            made = self._pair(made)[0]
+        if isinstance(made, (tuple, list, dict)):
+            remedy = (
+                "say jac=True if that is (value, gradient), or return the value alone, whose "
+                "gradient is exact."
+                if len(made) == 2 and isinstance(made, tuple)
+                else "return a sum, or use least_squares for residuals and root for equations."
+            )
+            raise TypeError(
+                f"{self.caller}: expected a number; got a {type(made).__name__} of {len(made)}; "
+                + remedy
+            )
+        if dtype_of(np.asarray(made) if np.isscalar(made) else made).kind == "c":
+            raise TypeError(
+                f"{self.caller}: expected a real number; got one of {dtype_of(made)}; return its "
+                "real part or its modulus, np.abs(z)."
+            )
         if np.shape(made) == ():
             return made
         if np.size(made) == 1:
@@ -163,15 +189,24 @@ class Scalar(Derivatives):
         self._seen(x, self.known[0])
         return self.known
 
+    def _pair(self, made: Any) -> Any:
+        """(value, gradient) of a function given with jac=True."""
+        if not (isinstance(made, (tuple, list)) and len(made) == 2):
+            raise TypeError(
+                f"{self.caller}: expected (value, gradient), as jac=True says; got "
+                f"{type(made).__name__}; leave jac out, and the gradient is exact."
+            )
+        return made
+
     def _by_hand(self, x: np.ndarray) -> tuple[Any, np.ndarray]:
         unknowns = self.unknowns
         at = unknowns.unflatten(x)
         if self.given_jac is True:
-            value, gradient = self.user(at, *self.numbers)
+            value, gradient = self._pair(self.user(at, *self.numbers))
         else:
             gradient = self.given_jac(at)
             value = self._value(x, *self.numbers)
-        return value, unknowns.flatten(gradient, "the gradient from jac")
+        return value, unknowns.flatten(gradient, "the gradient from jac", whole=True)
 
     def _seen(self, x: np.ndarray, value: float) -> None:
         if self.on_value is not None:
@@ -225,8 +260,8 @@ class Scalar(Derivatives):
                 self._hessian = self.dense
         return self._hessian(x)
 
-    def check_start(self, x: np.ndarray, gradient: bool = True) -> None:
-        """Raise where the function or its gradient is not finite at the start."""
+    def check_start(self, x: np.ndarray, gradient: bool = True) -> float:
+        """The value at the start; raises where it or the gradient is not finite there."""
         value = self.both(x)[0] if gradient else self.value(x)
         if not np.isfinite(value):
             line = self.line_of_bad_value(grad(self.function) if gradient else self.function, x)
@@ -236,7 +271,7 @@ class Scalar(Derivatives):
                 + "; start from a point where the function is defined, or give bounds."
             )
         if not gradient:
-            return
+            return value
         slope = self.both(x)[1]
         bad = np.flatnonzero(~np.isfinite(slope))
         if bad.size:
@@ -248,6 +283,7 @@ class Scalar(Derivatives):
                 + (f"; {line}" if line else "")
                 + "; start elsewhere, or make the function smooth there."
             )
+        return value
 
     def flat(self, start: np.ndarray) -> bool:
         """Whether a solve that ended at its start did so because nothing depends on ``x``."""
@@ -306,11 +342,11 @@ class Vector(Derivatives):
         self.known: np.ndarray | None = None
         self.jacobian_at: tuple[np.ndarray, Any] | None = None
         self.on_value: Callable[[np.ndarray, np.ndarray], None] | None = None
-        self._value = self.staged("function", self.function)
-        self._dense = self.staged("Jacobian", jacobian(self.function))
+        self._value = self.staged("function", self.named(self.function))
+        self._dense = self.staged("Jacobian", jacobian(self.named(self.function)))
         self._forward = self.staged("Jacobian's product", self._pushed)
         self._backward = self.staged("Jacobian's transposed product", self._pulled)
-        self._curvature = self.staged("constraint's Hessian", hessian(self.weighted))
+        self._curvature = self.staged("constraint's Hessian", hessian(self.named(self.weighted)))
         self._jacobian: Callable | None = None
         self._weighted_hessian: Callable | None = None
         self.shapes: Any = None
@@ -322,7 +358,13 @@ class Vector(Derivatives):
             raise TypeError(
                 f"{self.caller}: expected an array; got None; does the function end in return?"
             )
-        return as_vector(made)
+        vector_made = as_vector(made)
+        if dtype_of(vector_made).kind == "c":
+            raise TypeError(
+                f"{self.caller}: expected real values; got an array of {dtype_of(vector_made)}; "
+                "return its real and imaginary parts, np.concatenate([r.real, r.imag])."
+            )
+        return vector_made
 
     def outputs(self, x: np.ndarray) -> Unknowns:
         """Structure and names of what the function returns."""

@@ -14,8 +14,9 @@ from ..errors import boundary
 from .constraints import FEASIBLE, Constraint, FlatBounds, flat_bounds, prepare
 from .estimates import Likelihood
 from .functions import Scalar
-from .progress import INTERRUPTED, STOPPED, Recorder, Stop
+from .progress import INTERRUPTED, STOPPED, UNBOUNDED, Recorder, Stop
 from .result import OptimizeResult
+from .rewriting import rewriting
 from .traced import differentiable
 from .unknowns import Unknowns
 
@@ -30,11 +31,14 @@ METHODS = ("cg", "bfgs", *PRODUCTS, *MATRIX, *BOUNDED, "ipopt")
 # From here on SciPy's default methods, which keep dense matrices, are not chosen unasked.
 MANY = 500
 VIOLATED = 102
+# An objective and unknowns this many times larger than at the start speak of no lower bound.
+FAR = 1e5
 # What SciPy says of an option it does not know must be heard.
 NOT_OPTIONS = r"(?!\s*Unknown solver options)"
 
 
 @boundary
+@rewriting
 @differentiable
 def minimize(
     fun: Callable,
@@ -87,8 +91,8 @@ def minimize(
     tol, options
         As in SciPy.
     callback
-        ``callback(x)`` or ``callback(intermediate_result)``, after each iteration; raise
-        ``StopIteration`` to stop.
+        ``callback(x)``, ``callback(intermediate_result)`` or trust-constr's ``callback(x, state)``,
+        after each iteration; raise ``StopIteration`` or return True to stop.
     derivatives
         ``"dense"`` or ``"sparse"`` matrices, ``"products"`` (no matrix of second derivatives), or
         ``"auto"``: what size, method and pattern suggest.
@@ -96,7 +100,8 @@ def minimize(
         Compile the derivatives. What cannot be compiled runs eagerly; ``result.notes`` says why.
     script
         Rewrite ``fun`` from its source first, so that it may branch and loop on ``x``: see
-        ``functorch_like.script``.
+        ``functorch_like.script``. What cannot be traced without (``np.array`` of unknowns,
+        ``float``, ``math``) is rewritten unasked; ``result.notes`` says so.
     progress
         Show a line that is rewritten while the solver runs (also ``options={"disp": True}``).
 
@@ -137,7 +142,9 @@ def minimize(
     """
     unknowns = Unknowns("minimize", x0)
     args = args if isinstance(args, tuple) else (args,)
-    options = dict(options or {})
+    options = _options("minimize", options)
+    # Complex steps stand for exact derivatives, which are had without them.
+    jac, hess = (None if isinstance(d, str) and d == "cs" else d for d in (jac, hess))
     progress = bool(options.pop("disp", False)) or progress
     limits = flat_bounds("minimize", unknowns, bounds, pairs=True)
     objective = Scalar(
@@ -159,6 +166,15 @@ def minimize(
     solve = Solve(objective, prepared, limits, recorder, start, chosen, method)
     given_hess, given_hessp = _with_args(hess, args), _with_args(hessp, args)
     return solve.run(jac, given_hess, given_hessp, tol, options)
+
+
+def _options(caller: str, options: Any) -> dict:
+    if not isinstance(options, (dict, type(None))):
+        raise TypeError(
+            f"{caller}: expected options as a dict; got {type(options).__name__}; write "
+            "options={'maxiter': 100}."
+        )
+    return dict(options or {})
 
 
 def _with_args(derivative: Any, args: tuple) -> Any:
@@ -215,13 +231,14 @@ class Solve:
         self.method = method if callable(method) else name
         self.exact = name not in NO_DERIVATIVES
         self.stopped = False
+        self.first = 0.0  # the value at the start
 
     def run(self, jac: Any, hess: Any, hessp: Any, tol: Any, options: dict) -> OptimizeResult:
         """Call the solver and make the result, whatever way the solve ends."""
         objective, recorder = self.objective, self.recorder
         differences = isinstance(jac, str)
         objective.on_value = recorder.evaluated
-        objective.check_start(self.start, gradient=self.exact and not differences)
+        self.first = objective.check_start(self.start, gradient=self.exact and not differences)
         recorder.watch_unbounded = True
         if self.name in (*PRODUCTS, *MATRIX) and hess is None and hessp is None:
             objective.check_curvature(self.start, self.name)
@@ -242,7 +259,7 @@ class Solve:
                 f"Interrupted after {len(recorder.history)} iterations; x is the best point so "
                 "far.",
             )
-        return self._result(found)
+        return self._result(self._finite(found))
 
     def _scipy(self, jac: Any, hess: Any, hessp: Any, tol: Any, options: dict) -> Any:
         objective = self.objective
@@ -280,7 +297,9 @@ class Solve:
         if callable(hessp):
             return {
                 "hessp": lambda x, p: unknowns.flatten(
-                    hessp(unknowns.unflatten(x), unknowns.unflatten(p)), "the product from hessp"
+                    hessp(unknowns.unflatten(x), unknowns.unflatten(p)),
+                    "the product from hessp",
+                    whole=True,
                 )
             }
         if callable(hess):
@@ -392,6 +411,42 @@ class Solve:
         self.recorder.finish(result)
         return result
 
+    def _finite(self, found: Any) -> Any:
+        """What the solver found, or the best point of the way where it ended at a NaN."""
+        best = self.recorder.iterate if self.constraints else self.recorder.best
+        if np.isfinite(found["fun"]) or best is None:
+            return found
+        x, value = best
+        kept = {k: found[k] for k in ("status", "nit", "nfev", "njev", "nhev") if k in found}
+        message = found.get("message", "")
+        message = message.decode() if isinstance(message, bytes) else str(message)
+        message = (
+            message.rstrip(". ")
+            + ". The solver ended where the function is not finite; x is the best point before."
+        )
+        made = scipy.optimize.OptimizeResult(x=x, fun=value, success=False, message=message, **kept)
+        if self.exact:
+            objective = self.objective
+            objective.on_value = None
+            made["jac"] = objective.both(x)[1]
+        return made
+
+    def _say_unbounded(self, result: OptimizeResult) -> None:
+        """Say that a solve that did not end went a long way down and far away."""
+        fun = float(result["fun"])
+        if result["success"] or result["status"] == UNBOUNDED or self.recorder.best is None:
+            return
+        x, first = self.recorder.best[0], self.first
+        far = int(np.argmax(np.abs(x)))
+        scale = 1 + float(np.max(np.abs(self.start)))
+        if fun < -FAR * (1 + abs(first)) and abs(x[far]) > FAR * scale:
+            _add(
+                result,
+                f"The objective fell to {fun:.3g} at {self.objective.unknowns.name(far)} = "
+                f"{x[far]:.3g}: it seems to have no lower bound; add bounds or constraints, or "
+                "check its sign.",
+            )
+
     def _judge(self, result: OptimizeResult, x: np.ndarray) -> None:
         """Say what SciPy leaves unsaid: violated constraints, and NaN on the way."""
         if self.constraints:
@@ -401,22 +456,31 @@ class Solve:
             if worst.relative_violation(x) > FEASIBLE:
                 if result["success"]:
                     result["success"], result["status"] = False, VIOLATED
-                result["message"] += f" Infeasible: {worst.worst(x)}."
+                _add(result, f"Infeasible: {worst.worst(x)}.")
         if not np.isfinite(result["fun"]):
             result["success"] = False
+        self._say_unbounded(result)
         if self.exact and self.objective.flat(self.start):
-            result["message"] += (
-                " The gradient is exactly zero at x0 and beside it: the function does not depend "
-                "on x there, or only through rounding or comparisons."
+            _add(
+                result,
+                "The gradient is exactly zero at x0 and beside it: the function does not depend "
+                "on x there, or only through rounding or comparisons.",
             )
         recorder = self.recorder
         if recorder.bad and not result["success"] and recorder.bad_at is not None:
             line = self.objective.line_of_bad_value(self.objective.function, recorder.bad_at)
-            result["message"] += (
-                f" The function was NaN at {recorder.bad} of {recorder.evaluations} points"
+            _add(
+                result,
+                f"The function was NaN at {recorder.bad} of {recorder.evaluations} points"
                 + (f": {line}" if line else "")
-                + "."
+                + ".",
             )
+
+
+def _add(result: OptimizeResult, sentence: str) -> None:
+    """Say more in the message, after SciPy's, which has a full stop or not."""
+    said = result["message"].rstrip(". ")
+    result["message"] = f"{said}. {sentence}" if said else sentence
 
 
 def _first_line(error: Exception) -> str:

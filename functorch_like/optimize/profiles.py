@@ -157,22 +157,27 @@ class ProfileLikelihood:
     def plot(self, ax: Any = None) -> Any:
         """Draw the deviance, its quadratic approximation, and the interval."""
         import matplotlib.pyplot as plt
+        import scipy.interpolate
 
         if ax is None:
             _, ax = plt.subplots(figsize=(6.0, 4.0), layout="constrained")
-        ax.plot(self.values, self.deviance, "o-", ms=3, label="profile")
-        fine = np.linspace(self.values[0], self.values[-1], 200)
+        fine = np.linspace(self.values[0], self.values[-1], 400)
+        # The signed root is nearly straight: it is what may be interpolated.
+        if len(self.values) > 1:
+            smooth = scipy.interpolate.PchipInterpolator(self.values, self.signed_root)(fine) ** 2
+            ax.plot(fine, smooth, color="tab:blue", label="profile")
+        ax.plot(self.values, self.deviance, "o", ms=3, color="tab:blue")
         quadratic = ((fine - self.estimate) / self.error) ** 2
         ax.plot(fine, quadratic, "--", color="0.5", label="quadratic approximation")
         ax.axhline(self.threshold, color="black", lw=0.8, ls=":")
         for end in self.interval:
             if np.isfinite(end):
                 ax.axvline(end, color="tab:red", lw=0.8)
-        ax.set_ylim(0, 1.6 * self.threshold)
+        ax.set_ylim(0, 2 * self.threshold)  # the legend has the upper part
         ax.set_xlabel(self.name)
         ax.set_ylabel("deviance")
         ax.set_title(f"{100 * self.level:g}% interval from the profile likelihood")
-        ax.legend()
+        ax.legend(loc="upper center", ncols=2, fontsize="small")
         return ax
 
     def __repr__(self) -> str:

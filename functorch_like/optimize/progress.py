@@ -103,6 +103,7 @@ class Recorder:
         self.unknowns = unknowns
         self.callback = callback
         self.takes_result = callback is not None and _takes_result(callback)
+        self.takes_two = callback is not None and _takes_two(callback)
         self.progress = progress
         self.inside = inside
         self.history = History()
@@ -136,9 +137,17 @@ class Recorder:
                 )
 
     def iterated(
-        self, x: np.ndarray, value: float, gradient_norm: float = np.nan, violation: float = 0.0
+        self,
+        x: np.ndarray,
+        value: float,
+        gradient_norm: float = np.nan,
+        violation: float = 0.0,
+        values: Any = None,
     ) -> None:
-        """Note an iteration, show it, and call the user's callback (which may raise)."""
+        """Note an iteration, show it, and call the user's callback (which may raise).
+
+        ``values`` are those of equations, which SciPy's ``root`` gives to ``callback(x, f)``.
+        """
         now = time.perf_counter()
         self.history.append(value, gradient_norm, violation, now - self.started, self.evaluations)
         better = self.iterate is None or violation < self.smallest_violation - 1e-12
@@ -158,10 +167,21 @@ class Recorder:
             stop = self.callback(
                 intermediate_result=OptimizeResult(x=point, fun=value, nit=len(self.history))
             )
+        elif self.takes_two:
+            stop = self.callback(point, self._second(point, value, violation, values))
         else:
             stop = self.callback(point)
         if stop is True:
             raise StopIteration
+
+    def _second(self, point: Any, value: float, violation: float, values: Any) -> Any:
+        """What SciPy's old callbacks take beside x: trust-constr's state, or the equations."""
+        if values is not None:
+            return values
+        from .result import OptimizeResult
+
+        nit = len(self.history)
+        return OptimizeResult(x=point, fun=value, constr_violation=violation, nit=nit, niter=nit)
 
     def _show(self, value: float, gradient_norm: float, violation: float, end: str = "") -> None:
         text = f"{self.caller}: iteration {len(self.history)}, value {value:.8g}"
@@ -199,3 +219,13 @@ def _takes_result(callback: Callable) -> bool:
     except (TypeError, ValueError):
         return False
     return names == {"intermediate_result"}
+
+
+def _takes_two(callback: Callable) -> bool:
+    try:
+        parameters = inspect.signature(callback).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in positional and p.default is p.empty]
+    return len(needed) == 2

@@ -97,6 +97,7 @@ class OptimizeResult(scipy.optimize.OptimizeResult):
         if seen.any():
             ax.semilogy(steps[seen], violation[seen], "^-", ms=3, label="constraint violation")
         ax.set_xlabel("iteration")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
         if ax.get_legend_handles_labels()[0]:
             ax.legend()

@@ -12,6 +12,7 @@ from ..errors import boundary, name_of
 from ..reverse import grad
 from .progress import History
 from .result import OptimizeResult
+from .rewriting import rewriting
 from .staged import Staged, with_numbers
 from .traced import differentiable
 
@@ -69,6 +70,7 @@ class _Function:
 
 
 @boundary
+@rewriting
 @differentiable
 def minimize_scalar(
     fun: Callable,
@@ -116,6 +118,7 @@ def minimize_scalar(
 
 
 @boundary
+@rewriting
 @differentiable
 def root_scalar(
     f: Callable,

@@ -17,6 +17,7 @@ from .functions import Vector
 from .polish import polish as newton_steps
 from .progress import INTERRUPTED, STOPPED, Recorder, Stop
 from .result import OptimizeResult
+from .rewriting import rewriting
 from .traced import differentiable
 from .unknowns import Unknowns
 
@@ -24,6 +25,7 @@ __all__ = ["least_squares"]
 
 
 @boundary
+@rewriting
 @differentiable
 def least_squares(
     fun: Callable,
@@ -112,7 +114,7 @@ def least_squares(
     """
     unknowns = Unknowns("least_squares", x0)
     args = args if isinstance(args, tuple) else (args,)
-    differences = isinstance(jac, str)
+    differences = isinstance(jac, str) and jac != "cs"  # complex steps are exact, as ours are
     given = None
     if callable(jac):
 
@@ -233,7 +235,37 @@ class Fit:
             found.nfev += first[0]
             found.njev = None if found.njev is None else found.njev + first[1]
             vector.notes.append("MINPACK stopped where the gradient is not zero: 'trf' went on")
+        inner = self._away_from_bounds(found) if options["method"] == "trf" else None
+        if inner is not None:
+            again = scipy.optimize.least_squares(vector.value, inner, **options)
+            again.nfev += found.nfev
+            again.njev = None if again.njev is None else again.njev + (found.njev or 0)
+            if again.cost < found.cost:
+                found = again
+                vector.notes.append("x0 is at a bound, where 'trf' stops: solved from beside it")
         return found
+
+    def _away_from_bounds(self, found: Any) -> np.ndarray | None:
+        """A start within the bounds if the sum of squares falls from the bound it ended beside.
+
+        SciPy's 'trf' scales steps by the distance from the bounds: from a start at a bound they can
+        be so short that it calls itself converged.
+        """
+        if self.bounds is None or not found.success or not self.plain:
+            return None
+        if isinstance(found.jac, scipy.sparse.linalg.LinearOperator):
+            return None
+        x, downhill = found.x, -np.asarray(found.grad)
+        rising = downhill > 0
+        room = np.where(rising, self.bounds.ub - x, x - self.bounds.lb)
+        behind = np.where(rising, x - self.bounds.lb, self.bounds.ub - x)
+        near = 1e-6 * (1 + np.abs(x))
+        sizes = np.sqrt((found.jac**2).sum(axis=0)) * np.linalg.norm(found.fun)
+        leaving = (behind < near) & (room > 1e3 * near) & (np.abs(downhill) > 0.01 * sizes)
+        if not np.any(leaving & (sizes > 0)):
+            return None
+        step = np.minimum(0.1 * (1 + np.abs(x)), 0.5 * room)
+        return np.where(leaving, x + np.where(rising, step, -step), x)
 
     def _steep(self, found: Any) -> bool:
         """Whether the residuals are far from orthogonal to a column of the Jacobian."""

@@ -19,9 +19,10 @@ import scipy.sparse
 
 from .. import tree
 from ..arguments import as_array
-from ..errors import EscapedTracerError, user_line
+from ..errors import ConcreteValueError, EscapedTracerError, user_line
 from ..implicit import at_constrained_minimum, at_least_squares, at_minimum, at_root
 from ..implicit.systems import _Vector
+from ..jacobians import jacobian
 from ..primitives.core import EVAL, Tracer, state, under
 
 __all__ = ["differentiable"]
@@ -32,6 +33,7 @@ OURS = {
     "root": "newton_root or broyden",
     "root_scalar": "brentq, bisect or newton_root",
     "minimize_scalar": "golden or fminbound",
+    "curve_fit": "levenberg_marquardt",
 }
 
 
@@ -45,7 +47,11 @@ def differentiable(solver: Callable) -> Callable:
             return solver(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return _traced(solver, dict(bound.arguments))
+        given = dict(bound.arguments)
+        if solver.__name__ == "curve_fit":
+            given.update(given.pop("kwargs"))
+            return _traced_fit(solver, given)
+        return _traced(solver, given)
 
     return call
 
@@ -67,11 +73,12 @@ def _plain(name: str, x: Any) -> Any:
     return tree.map(one, x)
 
 
-def _refuse(name: str) -> None:
+def _refuse(name: str, error: Exception | None = None) -> None:
     raise TypeError(
         f"{name}: SciPy's solvers need values, which vmap and jit have not while they trace, at "
-        f"{user_line()}; use functorch_like.optimize.{OURS[name]}, which are loops that compile."
-    )
+        f"{user_line()}; use functorch_like.optimize.{OURS[name]}, loops that compile: "
+        "jit(vmap(...))."
+    ) from error
 
 
 def _traced(solver: Callable, given: dict[str, Any]) -> Any:
@@ -116,7 +123,12 @@ def _solved(solver: Callable, given: dict[str, Any], which: str) -> Any:
 
     def solve(_: Callable, start: Any) -> Any:
         # Here, in a custom root, what is closed over stands for its values.
-        kept.append(solver(**{**known, "jit": False}))
+        try:
+            kept.append(solver(**{**known, "jit": False}))
+        except ConcreteValueError as error:
+            if state.trace is not EVAL:  # a batch's values, or none at all
+                _refuse(name, error)
+            raise
         return start
 
     custom_root(lambda x: x, np.float64(0.0), solve, lambda _, y: y)
@@ -126,7 +138,7 @@ def _solved(solver: Callable, given: dict[str, Any], which: str) -> Any:
 def _attached(name: str, f: Callable, x: Any, given: dict[str, Any]) -> Any:
     """The solution with its derivative."""
     if name in ("root", "root_scalar"):
-        return at_root(f, x)
+        return at_root(_like_unknowns(f, x), x)
     vector = _Vector(x)
     lower, upper = _bounds(name, vector, given.get("bounds"))
     equality, inequality = _constraints(vector, given.get("constraints") or ())
@@ -149,6 +161,63 @@ def _attached(name: str, f: Callable, x: Any, given: dict[str, Any]) -> Any:
         upper=upper,
     )  # fmt: skip
     return vector.unpack(z)
+
+
+def _like_unknowns(f: Callable, x: Any) -> Callable:
+    """Equations in the structure of the unknowns: any structure of as many numbers will do."""
+    vector = _Vector(x)
+
+    def equations(z: Any) -> Any:
+        made = f(z)
+        leaves, structure = tree.flatten(made)
+        same = structure == tree.structure(x)
+        if same and all(
+            as_array(a).shape == shape for a, (shape, _) in zip(leaves, vector.avals, strict=True)
+        ):
+            return made
+        return vector.unpack(_flat(made))
+
+    return functools.wraps(f)(equations) if hasattr(f, "__name__") else equations
+
+
+def _traced_fit(solver: Callable, given: dict[str, Any]) -> Any:
+    """``curve_fit``: the parameters and their covariance, differentiable in the data."""
+    from .curve_fitting import CurveFitResult, each
+
+    if given["nan_policy"] == "omit":
+        raise TypeError(
+            "curve_fit: expected data without NaN where values are traced; got "
+            f"nan_policy='omit', at {user_line()}; leave the points out before."
+        )
+    fit = _solved(solver, given, "f")
+    function, xdata, sigma = given["f"], given["xdata"], given["sigma"]
+    if given["script"]:
+        from ..scripting import script
+
+        function = script(function)
+    data = _flat(given["ydata"])
+    if sigma is not None:
+        sigma = as_array(sigma)
+
+    def residuals(p: Any) -> Any:
+        made = function(xdata, **p) if isinstance(p, dict) else function(xdata, *each(p))
+        r = _flat(made) - data
+        if sigma is None:
+            return r
+        if sigma.shape == (data.shape[0], data.shape[0]) and sigma.ndim == 2:
+            return np.linalg.solve(np.linalg.cholesky(sigma), r)
+        return r / sigma.reshape(-1)
+
+    known = {"bounds": given["bounds"], "loss": "linear"}
+    popt = _attached("least_squares", residuals, fit.popt, known)
+    vector = _Vector(popt)
+    z = vector.pack(popt)
+    jacobian_here = jacobian(lambda z: residuals(vector.unpack(z)))(z)
+    pcov = np.linalg.inv(jacobian_here.T @ jacobian_here)
+    if not given["absolute_sigma"]:
+        r = residuals(popt)
+        pcov = pcov * (np.sum(r * r) / max(r.shape[0] - vector.size, 1))
+    return CurveFitResult((popt, pcov, *fit[2:]), fit.result)
 
 
 def _bounds(name: str, vector: _Vector, bounds: Any) -> tuple[Any, Any]:
@@ -194,6 +263,7 @@ def _constraints(vector: _Vector, given: Any) -> tuple[Callable | None, Callable
     for c in [given] if single else list(given):
         if isinstance(c, dict):
             args = c.get("args", ())
+            args = args if isinstance(args, tuple) else (args,)
             kind = equal if c["type"] == "eq" else positive
             kind.append(lambda x, fun=c["fun"], args=args: _flat(fun(x, *args)))
             continue

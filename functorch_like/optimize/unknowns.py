@@ -88,12 +88,20 @@ class Unknowns:
             start = stop
         return tree.unflatten(self.treedef, leaves)
 
-    def flatten(self, values: Any, what: str, caller: str | None = None) -> np.ndarray:
-        """The vector of a pytree like the unknowns; numbers stand for whole leaves."""
+    def flatten(
+        self, values: Any, what: str, caller: str | None = None, *, whole: bool = False
+    ) -> np.ndarray:
+        """The vector of a pytree like the unknowns; numbers stand for whole leaves.
+
+        With ``whole`` each leaf has all its numbers, as a derivative has.
+        """
         caller = caller or self.caller
         if _plain_numbers(values):
             values = np.asarray(values, float)
-        if isinstance(values, numbers.Real) or (isinstance(values, np.ndarray) and not values.ndim):
+        number = isinstance(values, numbers.Real) or (
+            isinstance(values, np.ndarray) and not values.ndim
+        )
+        if number and not (whole and self.n > 1):
             return np.full(self.n, float(values))
         leaves, treedef = tree.flatten(values)
         if treedef != self.treedef:
@@ -107,6 +115,8 @@ class Unknowns:
         for i, (leaf, shape) in enumerate(zip(leaves, self.shapes, strict=True)):
             try:
                 array = np.asarray(leaf, float)
+                if whole:
+                    array = array.reshape(shape)
                 parts.append(np.broadcast_to(array, shape).ravel())
             except ValueError:
                 where = "" if self.plain else f" in leaf {i}"

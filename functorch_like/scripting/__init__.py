@@ -63,6 +63,11 @@ def script(f: Callable) -> Callable:
     branches and loops. Operators and properties of your own classes run as they stand: decorate
     their methods with ``script`` where they branch on traced values. Generators run as they stand.
 
+    ``match`` over numbers, ``in``, and plain arrays and lists of numbers read at a traced position
+    work too. ``print`` shows traced values when the program runs, in every step and lane that comes
+    to it. What would have to step along by itself, a generator of random numbers or an iterator, is
+    an error in a loop of unknown length; a loop of known length is written out for it.
+
     Examples
     --------
     >>> import functorch_like as ft

@@ -37,6 +37,8 @@ UNROLLED = 4
 class Range:
     """``range`` of integers some of which are traced."""
 
+    traced = False  # whether the elements themselves are arrays that are traced
+
     def __init__(self, *bounds: Any) -> None:
         start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
         self.start, self.stop, self.step = start, stop, step
@@ -80,6 +82,7 @@ class _Rows:
     def __init__(self, array: Any) -> None:
         self.array = array
         self.count = array.shape[0]
+        self.traced = isinstance(array, Tracer) and array.concrete() is None
 
     def item(self, i: Any) -> Any:
         if isinstance(i, Tracer) and isinstance(self.array, np.ndarray):
@@ -99,6 +102,11 @@ class Zipped:
                 f"zip: a range with traced bounds cannot be zipped, at {user_line()}."
             )
 
+    @property
+    def traced(self) -> bool:
+        """Whether the elements of a part are."""
+        return any(p.traced for p in self.parts)
+
     def item(self, i: Any) -> tuple:
         """The elements at a traced position."""
         return tuple(p.item(i) for p in self.parts)
@@ -112,7 +120,7 @@ class Enumerated:
 
     def __init__(self, part: Any, start: int = 0) -> None:
         self.part, self.start = _source(part), start
-        self.count = self.part.count
+        self.count, self.traced = self.part.count, self.part.traced
 
     def item(self, i: Any) -> tuple:
         """The position and the element there."""
@@ -224,10 +232,15 @@ def _counted_for(
 ) -> tuple:
     """A loop of known length: in Python while nothing it carries is traced, then rolled up."""
     items = iter(iterable)
+    if source.count > UNROLLED and source.traced and not _unset(values, written):
+        try:
+            return _rolled(source, 0, step, values, loop, written)
+        except (ConcreteValueError, ScriptError, TypeError):
+            pass  # what it carries may be of another kind after the first step
     for i in range(source.count):
         leaves = tree.leaves((values, tuple(written)))
         known = not any(isinstance(x, Tracer) and x.concrete() is None for x in leaves)
-        unset = any(isinstance(x, Nothing) for x in leaves)
+        unset = _unset(values, written)
         if source.count - i > UNROLLED and not known and not unset:
             try:
                 return _rolled(source, i, step, values, loop, written)
@@ -240,6 +253,11 @@ def _counted_for(
         item = next(items)
         values = step(item, *values) if stop is False else _unless(item, step, values, loop)
     return values
+
+
+def _unset(values: tuple, written: Sequence[Any]) -> bool:
+    """Whether something that is carried has no value yet."""
+    return any(isinstance(x, Nothing) for x in tree.leaves((values, tuple(written))))
 
 
 def _rolled(

@@ -5,6 +5,7 @@ Everything here first asks whether its operands are known; if so it does what Py
 
 from __future__ import annotations
 
+import builtins
 import functools
 import operator
 import os
@@ -17,16 +18,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import ScriptError
+from ..numpy import creation, indexing
 from ..primitives.core import Tracer
 from .branches import branch
+from .calls import before_method
 from .loops import for_loop, while_loop
-from .regions import Trying, own, raised, refuse_outside, writable
-from .replaced import CONTAINERS, REPLACED, WRITING, chosen
+from .printing import Text
+from .regions import Trying, current, own, raised, refuse_outside, writable
+from .replaced import REPLACED, chosen
 from .rewrite import rewrite
-from .state import Nothing
-from .truth import and_, assert_, compare, not_, or_
+from .state import Nothing, is_array
+from .truth import and_, assert_, compare, contained, guard, kept, not_, or_
 
 __all__ = [
+    "Text",
     "Trying",
     "and_",
     "assert_",
@@ -35,7 +40,11 @@ __all__ = [
     "call",
     "chosen",
     "compare",
+    "contained",
+    "element",
     "for_loop",
+    "guard",
+    "kept",
     "not_",
     "nothing",
     "or_",
@@ -43,6 +52,7 @@ __all__ = [
     "raised",
     "refuse_outside",
     "scripted",
+    "slice",
     "value",
     "while_loop",
     "writable",
@@ -80,6 +90,25 @@ def augment(owner: Any, index: Any, name: str, value: Any) -> None:
         owner[index] = getattr(operator, f"i{plain.rstrip('_')}")(owner[index], value)
 
 
+slice = builtins.slice  # what stands in brackets
+
+
+def element(owner: Any, index: Any) -> Any:
+    """``owner[index]``; plain arrays and lists of numbers may be read at a traced position."""
+    kind = type(owner)
+    if kind is not np.ndarray and kind is not list and kind is not tuple:
+        return owner[index]
+    parts = index if type(index) is tuple else (index,)
+    if not any(isinstance(i, Tracer) and i.concrete() is None for i in parts):
+        return owner[index]
+    if kind is np.ndarray:
+        return indexing.getitem(owner, index)
+    numbers = index is parts[0] and index.shape == () and all(is_array(x) for x in owner)
+    if numbers and len({np.shape(x) for x in owner}) == 1:
+        return indexing.getitem(creation.array(list(owner)), index)
+    return owner[index]
+
+
 # --- calls ------------------------------------------------------------------------------------
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -98,6 +127,8 @@ def call(function: Any) -> Any:
         if found is None:
             found = _SCRIPTED[function] = _followed(function)
         return found
+    if current() is not None:
+        before_method(function)
     if kind is types.MethodType and isinstance(function.__func__, types.FunctionType):
         inner = call(function.__func__)
         return (
@@ -111,10 +142,6 @@ def call(function: Any) -> Any:
     if isinstance(method, types.FunctionType):  # an object of a user's class
         inner = call(method)
         return function if inner is method else types.MethodType(inner, function)
-    if kind is types.BuiltinMethodType and type(function.__self__) in CONTAINERS:
-        if function.__name__ in WRITING:
-            writable(function.__self__)
-        return function
     try:
         return REPLACED.get(function, function)
     except TypeError:  # not hashable
@@ -159,7 +186,8 @@ def scripted(function: types.FunctionType) -> Any:
 
     if function.__code__.co_flags & 0x2A0:  # generators and coroutines
         raise ScriptError(
-            f"script({function.__name__}): generators and coroutines cannot be rewritten."
+            f"script({function.__name__}): generators and coroutines cannot be rewritten; return "
+            "an array, or call it from a scripted function, where it runs as it stands."
         )
     made = rewrite(function.__code__, function.__qualname__).function(function, operators)
     made.__scripted__ = True  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 import types
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ __all__ = [
     "Unsettled",
     "check_readable",
     "current",
+    "held_by_one_variable",
     "is_lost",
     "own",
     "raised",
@@ -51,6 +53,11 @@ def _count_one_variable() -> int:
 
 # What is counted for an object that one local variable refers to.
 _OF_A_VARIABLE = _count_one_variable()
+
+
+def held_by_one_variable(x: Any) -> bool:
+    """Whether a parameter of the caller is all that refers to an object."""
+    return _references(x) <= _OF_A_VARIABLE + 1
 
 
 class Unsettled(BaseException):
@@ -222,10 +229,27 @@ class _Attributes(dict):
     """What an object's attributes were."""
 
 
+def _slots(owner: Any) -> list[str]:
+    """Attributes that are not in the object's ``__dict__``."""
+    found: list[str] = []
+    for kind in type(owner).__mro__:
+        named = vars(kind).get("__slots__", ())
+        for name in [named] if isinstance(named, str) else named:
+            private = name.startswith("__") and not name.endswith("__")
+            found.append(f"_{kind.__name__.lstrip('_')}{name}" if private else name)
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
+
+
+def _attributes(owner: Any) -> _Attributes:
+    held = _Attributes(getattr(owner, "__dict__", {}))
+    held.update((name, getattr(owner, name)) for name in _slots(owner) if hasattr(owner, name))
+    return held
+
+
 def _contents(owner: Any, attribute: bool) -> Any:
     if attribute:
-        return _Attributes(getattr(owner, "__dict__", {}))
-    if isinstance(owner, (list, dict, set, np.ndarray)):
+        return _attributes(owner)
+    if isinstance(owner, (list, dict, set, deque, np.ndarray)):
         return owner.copy()
     if isinstance(owner, types.CellType):
         return (owner.cell_contents,)
@@ -235,14 +259,25 @@ def _contents(owner: Any, attribute: bool) -> Any:
 def _restore(owner: Any, held: Any) -> None:
     if isinstance(held, _Attributes):
         now = getattr(owner, "__dict__", {})
-        if any(now.get(k, ABSENT) is not v for k, v in held.items()) or len(now) != len(held):
+        slots = _slots(owner)
+        for name in slots:
+            before = held.get(name, ABSENT)
+            if before is ABSENT and hasattr(owner, name):
+                delattr(owner, name)
+            elif getattr(owner, name, ABSENT) is not before:
+                setattr(owner, name, before)
+        kept = {k: v for k, v in held.items() if k not in slots} if slots else held
+        if any(now.get(k, ABSENT) is not v for k, v in kept.items()) or len(now) != len(kept):
             now.clear()
-            now.update(held)
+            now.update(kept)
     elif isinstance(owner, list):
         owner[:] = held
     elif isinstance(owner, (dict, set)):
         owner.clear()
         owner.update(held)
+    elif isinstance(owner, deque):
+        owner.clear()
+        owner.extend(held)
     elif isinstance(owner, types.CellType):
         owner.cell_contents = held[0]
     elif isinstance(owner, np.ndarray) and owner.flags.writeable:
@@ -259,7 +294,7 @@ def refuse_length(owner: Any) -> NoReturn:
 
 def _effects(owner: Any, held: Any) -> list[Effect]:
     if isinstance(held, _Attributes):
-        now = getattr(owner, "__dict__", {})
+        now = _attributes(owner)
         names = [k for k in {**held, **now} if now.get(k, ABSENT) is not held.get(k, ABSENT)]
         return [
             Effect(owner, "attribute", k, held.get(k, ABSENT), now.get(k, ABSENT)) for k in names
@@ -271,7 +306,7 @@ def _effects(owner: Any, held: Any) -> list[Effect]:
             if now is held[0]
             else [Effect(owner, "variable", _NAMES.get(id(owner)), held[0], now)]
         )
-    if isinstance(owner, list) and len(owner) == len(held):
+    if isinstance(owner, (list, deque)) and len(owner) == len(held):
         items = enumerate(zip(held, owner, strict=True))
         return [Effect(owner, "item", i, a, b) for i, (a, b) in items if a is not b]
     if isinstance(owner, list):
@@ -289,7 +324,7 @@ def _effects(owner: Any, held: Any) -> list[Effect]:
             f"{user_line()}; make it inside the scripted function, as x = x.copy(), or pass it as "
             "an argument of what is compiled."
         )
-    if isinstance(owner, (list, dict, set)):
+    if isinstance(owner, (list, dict, set, deque)):
         refuse_length(owner)
     raise ScriptError(
         f"a {type(owner).__name__} from outside is written in a traced branch or loop, at "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import builtins
 import functools
+import heapq
 import math
 import operator
 import types
@@ -17,11 +19,13 @@ from ..numpy import creation
 from ..primitives.core import Tracer
 from . import operators
 from .branches import as_boolean, branch, truth
+from .calls import advanced
 from .loops import Enumerated, Range, Zipped, can_be_rolled
+from .printing import print_
 from .regions import writable
 from .truth import and_, or_
 
-__all__ = ["CONTAINERS", "REPLACED", "WRITING", "chosen"]
+__all__ = ["REPLACED", "chosen"]
 
 
 def _traced(*values: Any) -> bool:
@@ -336,11 +340,14 @@ def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> 
 
 REPLACED[math.isclose] = _isclose
 
-CONTAINERS = (list, dict, set, np.ndarray)
-WRITING = {
-    "add", "append", "clear", "discard", "extend", "fill", "insert", "itemset", "partition", "pop",
-    "popitem", "put", "remove", "resize", "reverse", "setdefault", "setfield", "sort", "update",
-}  # fmt: skip
+
+def _setattr(owner: Any, name: str, value: Any) -> None:
+    setattr(writable(owner, True), name, value)
+
+
+REPLACED[setattr] = _setattr
+REPLACED[next] = advanced
+REPLACED[print] = print_
 
 
 def _writes_first(function: Callable) -> Callable:
@@ -354,5 +361,11 @@ def _writes_first(function: Callable) -> Callable:
 
 for _writer in (np.copyto, np.fill_diagonal, np.place, np.put, np.putmask, np.put_along_axis):
     REPLACED[_writer] = _writes_first(_writer)
+for _name in ("heapify", "heappop", "heappush", "heappushpop", "heapreplace"):
+    REPLACED[getattr(heapq, _name)] = _writes_first(getattr(heapq, _name))
+for _name in ("insort_left", "insort_right"):
+    REPLACED[getattr(bisect, _name)] = _writes_first(getattr(bisect, _name))
+REPLACED[operator.setitem] = _writes_first(operator.setitem)
+REPLACED[operator.delitem] = _writes_first(operator.delitem)
 for _ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
     REPLACED[_ufunc.at] = _writes_first(_ufunc.at)

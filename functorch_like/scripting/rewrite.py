@@ -29,10 +29,12 @@ from typing import NoReturn
 from ..errors import ScriptError
 from . import analysis
 from .exits import Leaving, nested_choice
+from .plain import Plain, formatted_later
 from .source import find_definition
 from .syntax import (
     OPERATORS,
     Mangler,
+    index_value,
     load_name,
     locate,
     make_arguments,
@@ -79,7 +81,7 @@ class Rewritten:
 @functools.lru_cache(maxsize=1024)
 def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
     """Rewrite the function that was compiled to ``code``."""
-    definition = find_definition(code)
+    definition = Plain().visit(copy.deepcopy(find_definition(code)))
     rewriter = _Rewriter(code.co_filename, definition)
     body = rewriter.function_body(definition)
     made = ast.FunctionDef(
@@ -118,6 +120,14 @@ def rewrite(code: types.CodeType, qualified_name: str) -> Rewritten:
 _REDUCTIONS = ("sum", "any", "all", "min", "max")
 
 
+def compared_by(op: ast.cmpop, left: ast.expr, right: ast.expr) -> ast.expr:
+    """``left op right``; membership as a call."""
+    if not isinstance(op, (ast.In, ast.NotIn)):
+        return ast.Compare(left, [op], [right])
+    made = make_call("contained", left, right)
+    return made if isinstance(op, ast.In) else make_call("not_", made)
+
+
 class _Expressions(ast.NodeTransformer):
     """Truth and calls inside expressions."""
 
@@ -144,10 +154,11 @@ class _Expressions(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         if len(node.ops) == 1:
-            return node
+            made = compared_by(node.ops[0], node.left, node.comparators[0])
+            return ast.copy_location(made, node)
         compared = []
         for op in node.ops:
-            body = ast.Compare(load_name("a"), [op], [load_name("b")])
+            body = compared_by(op, load_name("a"), load_name("b"))
             compared.append(ast.Lambda(make_arguments(["a", "b"]), body))
         later = [make_lambda(x) for x in node.comparators]
         made = make_call("compare", node.left, make_tuple(compared), make_tuple(later))
@@ -167,6 +178,8 @@ class _Expressions(ast.NodeTransformer):
             if isinstance(items, ast.GeneratorExp) and len(items.generators) == 1:
                 self.filter_inside(items)
         special = isinstance(node.func, ast.Name) and node.func.id in ("super", "locals", "globals")
+        if isinstance(node.func, ast.Name) and node.func.id == "print":
+            node.args = [formatted_later(x) for x in node.args]
         self.generic_visit(node)
         if not special:
             node.func = ast.copy_location(make_call("call", node.func), node.func)
@@ -185,6 +198,11 @@ class _Expressions(ast.NodeTransformer):
         made = make_call("chosen", ast.copy_location(one, loop.ifs[0]), make_lambda(items.elt))
         items.elt, loop.ifs = ast.copy_location(made, items.elt), []
 
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        node.ifs = [ast.copy_location(make_call("kept", x), x) for x in node.ifs]
+        return node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load):
@@ -196,6 +214,9 @@ class _Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load):
             node.value = ast.copy_location(make_call("writable", node.value), node.value)
+        elif any(isinstance(n, (ast.Name, ast.Attribute)) for n in ast.walk(node.slice)):
+            made = make_call("element", node.value, index_value(node.slice))
+            return ast.copy_location(made, node)
         return node
 
     def visit_Yield(self, node: ast.AST) -> ast.AST:
@@ -366,7 +387,9 @@ class _Rewriter:
             s.subject = self.expression(s.subject)
             s.cases = [
                 ast.match_case(
-                    c.pattern, c.guard, self.block(c.body, _FunctionTail(), set(defined))
+                    c.pattern,
+                    c.guard and make_call("guard", self.expression(c.guard)),
+                    self.block(c.body, _FunctionTail(), set(defined)) or [ast.Pass()],
                 )
                 for c in s.cases
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import linecache
 import types
 
@@ -27,12 +28,14 @@ def find_definition(code: types.CodeType) -> ast.FunctionDef:
         candidates = _parsed(text) if text else []
     except SyntaxError:
         candidates = []
+    if name == "<lambda>":
+        found = _lambda_of(code, [n for n in candidates if isinstance(n, ast.Lambda)])
+        if found is not None:
+            body = ast.copy_location(ast.Return(found.body), found.body)
+            made = ast.FunctionDef("<lambda>", found.args, [body], [])
+            return ast.copy_location(made, found)
     for node in candidates:
         if isinstance(node, ast.Lambda):
-            if name == "<lambda>" and node.lineno == line and _is_lambda_of(node, code):
-                body = ast.copy_location(ast.Return(node.body), node.body)
-                made = ast.FunctionDef("<lambda>", node.args, [body], [])
-                return ast.copy_location(made, node)
             continue
         first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         if node.name == name and line in (first, node.lineno):
@@ -46,10 +49,35 @@ def find_definition(code: types.CodeType) -> ast.FunctionDef:
     raise ScriptError(f"script({name}): {reason} ({filename}:{line}).")
 
 
-def _is_lambda_of(node: ast.Lambda, code: types.CodeType) -> bool:
-    start = (node.body.lineno, node.body.col_offset)
-    places = {(a, c) for a, _, c, _ in code.co_positions() if a is not None and c is not None}
-    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-    return names == list(code.co_varnames[: len(names)]) and (
-        start in places or all(p >= start for p in places if p[1] and p[0] >= node.lineno)
-    )
+def _lambda_of(code: types.CodeType, candidates: list[ast.Lambda]) -> ast.Lambda | None:
+    """The lambda of this code: of several on a line the innermost around all its instructions."""
+    line = code.co_firstlineno
+    found = [n for n in candidates if n.lineno == line and _has_arguments(n, code)]
+    if len(found) < 2:
+        return found[0] if found else None
+    places = [
+        ((first, start), (last, end))
+        for first, last, start, end in code.co_positions()
+        if None not in (first, last, start, end) and (first, start) != (last, end)
+    ]
+    around = []
+    for node in found:
+        start = (node.body.lineno, node.body.col_offset)
+        end = (node.body.end_lineno, node.body.end_col_offset)
+        if all(start <= first and last <= end for first, last in places):  # type: ignore[operator]
+            around.append((start, node))
+    if not places or not around:
+        raise ScriptError(
+            f"script(<lambda>): {len(found)} lambdas begin on this line and which one is meant "
+            f"cannot be told; use def, or lines of their own ({code.co_filename}:{line})."
+        )
+    return max(around, key=lambda pair: pair[0])[1]
+
+
+def _has_arguments(node: ast.Lambda, code: types.CodeType) -> bool:
+    given = node.args
+    names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    names += [a.arg for a in (given.vararg, given.kwarg) if a is not None]
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += sum(bool(code.co_flags & f) for f in (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS))
+    return names == list(code.co_varnames[:count])

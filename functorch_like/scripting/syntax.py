@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "OPERATORS",
     "Mangler",
+    "index_value",
     "load_name",
     "locate",
     "make_arguments",
@@ -95,6 +96,18 @@ def make_tuple(items: Sequence[ast.expr]) -> ast.Tuple:
 def make_strings(names: Sequence[str]) -> ast.Tuple:
     """``('a', 'b')``."""
     return make_tuple([ast.Constant(n) for n in names])
+
+
+def index_value(index: ast.expr) -> ast.expr:
+    """What stands in brackets, as a value."""
+    if isinstance(index, ast.Slice):
+        parts = [
+            ast.Constant(None) if x is None else x for x in (index.lower, index.upper, index.step)
+        ]
+        return make_call("slice", *parts)
+    if isinstance(index, ast.Tuple):
+        return ast.copy_location(ast.Tuple([index_value(x) for x in index.elts], ast.Load()), index)
+    return index
 
 
 def make_assignment(name: str, value: ast.expr) -> ast.Assign:

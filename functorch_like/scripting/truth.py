@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..checks import debug_check
+from ..errors import ScriptError
 from ..primitives.core import Tracer, watch
 from .branches import as_boolean, branch, truth
+from .state import is_array, line_of
 
-__all__ = ["and_", "assert_", "compare", "not_", "or_"]
+__all__ = ["and_", "assert_", "compare", "contained", "guard", "kept", "not_", "or_"]
 
 
 def and_(lazy: bool, first: Any, *rest: Callable) -> Any:
@@ -58,6 +60,50 @@ def not_(x: Any) -> Any:
     """``not x``."""
     known = truth(x)
     return np.logical_not(as_boolean(x)) if known is None else not known
+
+
+def contained(x: Any, items: Any) -> Any:
+    """``x in items``; where a number is traced, whether one of the items is equal to it."""
+    if isinstance(items, Tracer) or (isinstance(items, np.ndarray) and isinstance(x, Tracer)):
+        return np.any(np.equal(items, x))
+    if type(items) not in (list, tuple, set, frozenset, dict, range):
+        return x in items
+    if not any(isinstance(v, Tracer) and v.concrete() is None for v in (x, *_few(items))):
+        return x in items
+    if type(items) is range:
+        inside = np.logical_and(x >= min(items), x <= max(items)) if items else False
+        return np.logical_and(inside, (x - items.start) % items.step == 0)
+    made: Any = False
+    for item in items:
+        if item is x:
+            return True
+        if is_array(item) and is_array(x):
+            made = or_(False, made, lambda item=item: item == x)
+    return made
+
+
+def _few(items: Any) -> Any:
+    return () if type(items) is range else items
+
+
+def kept(test: Any) -> Any:
+    """The condition of a comprehension, which says how many elements there are."""
+    if truth(test) is None:
+        raise ScriptError(
+            "how many elements a comprehension has would depend on a traced value, at "
+            f"{line_of()}; keep all of them, with np.where(condition, x, 0), or sum over it."
+        )
+    return test
+
+
+def guard(test: Any) -> Any:
+    """The guard of a case whose pattern takes a value apart, which Python runs."""
+    if truth(test) is None:
+        raise ScriptError(
+            "the guard of a case that takes a value apart depends on a traced value, at "
+            f"{line_of()}; write it as an if inside the case."
+        )
+    return test
 
 
 def compare(first: Any, compared: Sequence[Callable], later: Sequence[Callable]) -> Any:

@@ -11,8 +11,8 @@ products; the ``Plan`` then evaluates the matrix at any values by one batch of p
 <hessian 1,000 x 1,000: 2,997 entries (0.003 of all), star colouring, natural order: 3 colours>
 
 The steps are ``index_sets`` (sets of inputs, one an element), ``propagation`` through a graph with
-its ``rules``, those of ``contractions`` and of ``control`` flow, ``pattern``, ``coloring``,
-``products``, ``recovery``, ``task``, ``plan``, ``picture`` and ``api``.
+its ``rules``, those of ``contractions`` and of ``control`` flow, ``pattern``, ``coloring`` with
+``greedy``, ``products``, ``recovery``, ``task``, ``plan``, ``picture`` and ``api``.
 """
 
 from .api import plan_hessian, plan_jacobian, sparse_hessian, sparse_jacobian

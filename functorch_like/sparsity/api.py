@@ -14,7 +14,7 @@ from ..primitives.core import shape_of
 from .coloring import as_pattern, color, estimates
 from .pattern import Found
 from .plan import Plan
-from .task import Task
+from .task import Task, positional
 
 __all__ = ["plan_hessian", "plan_jacobian", "sparse_hessian", "sparse_jacobian"]
 
@@ -23,7 +23,7 @@ SYMMETRIC = ("star", "acyclic")
 FORMATS = ("csr", "csc", "coo")
 
 
-def _check_options(name: str, second: bool, mode: str, format: str) -> None:
+def _check_options(name: str, second: bool, mode: str, format: str, chunk_size: Any) -> None:
     modes, what = (SYMMETRIC, "coloring") if second else (MODES, "mode")
     if mode not in modes:
         raise ValueError(f"{name}: expected {what} to be one of {', '.join(modes)}; got {mode!r}.")
@@ -31,6 +31,8 @@ def _check_options(name: str, second: bool, mode: str, format: str) -> None:
         raise ValueError(
             f"{name}: expected format to be one of {', '.join(FORMATS)}; got {format!r}."
         )
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"{name}: expected chunk_size to be at least 1; got {chunk_size}.")
 
 
 def _planned(
@@ -49,7 +51,7 @@ def _planned(
     chunk_size: int | None,
     seed: int,
 ) -> Plan:
-    _check_options(name, second, mode, format)
+    _check_options(name, second, mode, format, chunk_size)
     task = Task(name, f, args, argnums, second, holomorphic)
     label = f"{name}({name_of(f)})"
     if mode == "acyclic" and task.on_gpu:
@@ -113,8 +115,8 @@ def plan_jacobian(
     f
         Function of arrays (or pytrees) that returns an array (or a pytree); m numbers in all.
     *args
-        Its arguments, for their structures, shapes and dtypes. Those not in ``argnums`` (data,
-        parameters) may be other ones in each call.
+        Its arguments, by position, for their structures, shapes and dtypes. Those not in
+        ``argnums`` (data, parameters) may be other ones in each call.
     argnums
         Position, or positions, of the arguments to differentiate; n numbers in all.
     mode
@@ -123,7 +125,8 @@ def plan_jacobian(
     order
         In which columns and rows are coloured: see ``color``.
     pattern
-        A pattern to use in place of what is found, (m, n); entries outside of it get lost.
+        A pattern to use in place of what is found, (m, n). An entry outside of it that is not
+        zero is lost, and may be added to others of its row or column.
     holomorphic
         ``f`` is complex-differentiable and takes complex input.
     jit
@@ -187,7 +190,9 @@ def plan_hessian(
     """Find the pattern of a Hessian, colour it, and prepare its evaluation.
 
     The pattern is that of the gradient's Jacobian, read from the program of the gradient: linear
-    parts of ``f`` leave nothing in it. What is not symmetric in it is zero and left out.
+    parts of ``f`` leave nothing in it. What is not symmetric in it is zero and left out. Custom
+    rules that make the derivative of the gradient asymmetric are not for this function: plan the
+    Jacobian of ``ft.grad(f)``.
 
     Parameters
     ----------
@@ -256,8 +261,10 @@ class Sparse:
     def __init__(self, name: str, second: bool, f: Callable, options: dict[str, Any]) -> None:
         if not callable(f):
             raise TypeError(f"{name}: expected a function; got {type(f).__name__}.")
-        _check_options(name, second, options["mode"], options["format"])
+        kept = (options[key] for key in ("mode", "format", "chunk_size"))
+        _check_options(name, second, *kept)
         functools.update_wrapper(self, f, updated=())
+        self._label = f"{name}({name_of(f)})"
         self._make = functools.partial(_planned, name, second, f)
         self._options = options
         self._plans: dict[Any, Plan] = {}
@@ -274,8 +281,9 @@ class Sparse:
         return plan
 
     @boundary
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The sparse matrix at the arguments."""
+        positional(self._label, kwargs)
         plan = self.plan(*args)
         if plan.stale():
             self._plans.clear()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from .greedy import partial_distance_two, star
 from .index_sets import MOST
 
 __all__ = ["KINDS", "ORDERS", "Coloring", "color", "estimates"]
@@ -195,19 +196,14 @@ def _without_diagonal(matrix: Any) -> scipy.sparse.csr_array:
 
 
 def _one_sided(pattern: scipy.sparse.csr_array, order: str, seed: int) -> tuple[np.ndarray, int]:
-    from ..kernels.cpu.coloring import partial_distance_two
-
     n = pattern.shape[1]
     if n and np.diff(pattern.indptr).max(initial=0) == n:  # a full row: every column by itself
         return np.arange(n, dtype=np.int32), n
     by_column = as_pattern(pattern.T)
     conflicts = _conflicts(pattern, pattern) if _degrees_matter(order) else None
     vertices = _order(order, n, seed, conflicts)
-    colors = np.full(n, -1, np.int32)
-    count = partial_distance_two(
-        by_column.indptr, by_column.indices, pattern.indptr, pattern.indices, vertices, colors
-    )
-    return colors, int(count)
+    columns = by_column.indptr, by_column.indices
+    return partial_distance_two(*columns, pattern.indptr, pattern.indices, vertices)
 
 
 def _split(pattern: scipy.sparse.csr_array) -> tuple[int, int, np.ndarray]:
@@ -294,10 +290,8 @@ def _only(pattern: scipy.sparse.csr_array, mask: np.ndarray) -> scipy.sparse.csr
 def _symmetric(
     pattern: scipy.sparse.csr_array, kind: str, order: str, seed: int
 ) -> tuple[np.ndarray, int]:
-    from ..kernels.cpu import coloring as kernels
-
+    kernel = star if kind == "star" else _acyclic
     graph, _ = adjacency(pattern, kind)
-    kernel = kernels.star if kind == "star" else kernels.acyclic
     found = []
     for private in _private(graph):
         left = np.ones(graph.shape[0], bool)
@@ -308,13 +302,21 @@ def _symmetric(
             else (adjacency(graph, kind))
         )
         vertices = _order(order, part.shape[0], seed, part)
-        colors = np.full(part.shape[0], -1, np.int32)
-        count = int(kernel(part.indptr, part.indices, edges, vertices, colors))
+        colors, count = kernel(part.indptr, part.indices, edges, vertices)
         full = np.empty(graph.shape[0], np.int32)
         full[left] = colors
         full[private] = np.arange(count, count + private.size)
         found.append((full, count + private.size))
     return min(found, key=lambda f: f[1])
+
+
+def _acyclic(
+    ptr: np.ndarray, indices: np.ndarray, edges: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, int]:
+    from ..kernels.cpu.coloring import acyclic
+
+    colors = np.full(order.size, -1, np.int32)
+    return colors, int(acyclic(ptr, indices, edges, order, colors))
 
 
 # A greedy colouring walks paths of two edges. With more of them than so many an edge (and than

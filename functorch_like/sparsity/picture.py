@@ -13,7 +13,7 @@ __all__ = ["draw", "summary", "text"]
 
 SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WIDEST = 120  # characters
-PIXELS = 1000  # of the finest picture; larger matrices are drawn in blocks
+CELLS = 400  # along a side of the finest picture, each two dots; larger ones are drawn in blocks
 
 
 def summary(plan: Plan) -> str:
@@ -68,10 +68,11 @@ def draw(plan: Plan, path: Any = None) -> Any:
     """The pattern as a figure."""
     import matplotlib.figure
     from matplotlib.colors import ListedColormap
+    from matplotlib.ticker import MaxNLocator
 
     m, n = plan.shape
-    block = max(1, -(-max(m, n) // PIXELS))
-    image = np.full((-(-m // block), -(-n // block)), np.nan)
+    block = max(1, -(-max(m, n) // CELLS))
+    image = np.full((max(-(-m // block), 1), max(-(-n // block), 1)), np.nan)
     rows = np.repeat(np.arange(m), np.diff(plan._pattern.indptr))
     image[rows // block, plan._pattern.indices // block] = product_of_entries(plan)
     count = max(plan.n_colors, 1)
@@ -83,7 +84,7 @@ def draw(plan: Plan, path: Any = None) -> Any:
         vmin=-0.5,
         vmax=count - 0.5,
         interpolation="nearest",
-        extent=(-0.5, n - 0.5, m - 0.5, -0.5),
+        extent=(-0.5, max(n, 1) - 0.5, max(m, 1) - 0.5, -0.5),
         aspect="equal" if 0.2 < m / max(n, 1) < 5 else "auto",
     )
     if max(m, n) <= 40:  # lines between elements
@@ -91,6 +92,8 @@ def draw(plan: Plan, path: Any = None) -> Any:
         axes.set_yticks(np.arange(m + 1) - 0.5, minor=True)
         axes.grid(which="minor", color="0.9", linewidth=0.5)
         axes.tick_params(which="minor", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     made = plan._task.name.partition("_")[2].capitalize()
     shown = f", in blocks of {block} x {block}" if block > 1 else ""
     axes.set_title(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,14 @@ from ..arguments import as_array, differentiable
 from ..errors import boundary, name_of
 from ..jit import jit as compile_function
 from ..kernels.device import is_gpu
-from ..primitives.core import Tracer, beside
+from ..primitives.core import Tracer, beside, shape_of
 from .coloring import Coloring
 from .pattern import Found
 from .products import compressed
 from .recovery import Substitution, places
-from .task import Task
+from .task import Task, positional
 
 __all__ = ["Plan"]
-
-SMALL = 1 << 14  # entries; below it is not worth waking Numba
 
 
 class Plan:
@@ -61,7 +60,9 @@ class Plan:
         self._arrange(format)
         self._types = [(a.shape, a.dtype) for a in task.avals]
         self._compiled = jit and not task.on_gpu
-        self._evaluate = compile_function(self._products) if self._compiled else self._products
+        if self._compiled:  # compiled code need not ask whether unsigned places are negative
+            self._places = self._places.astype(f"u{self._places.itemsize}")
+        self._evaluate = compile_function(self._entries) if self._compiled else self._entries
         floats = [a.dtype for a in found.outputs if a.dtype.kind in "fc"]
         self._dtype = np.result_type(*(floats or [task.avals[i].dtype for i in task.places]))
 
@@ -82,6 +83,11 @@ class Plan:
             )
         if self._substitution is None and self._places.size:
             self._places = self._places[self._order]
+        self._blank: Any = None
+        if format != "coo":
+            make = getattr(scipy.sparse, f"{format}_array")
+            self._blank = make((np.zeros(0), np.zeros(0, np.int32), self._indptr * 0), self.shape)
+            self._blank.has_canonical_format = True
 
     # --- what it consists of
 
@@ -113,13 +119,22 @@ class Plan:
 
     # --- evaluation
 
-    def _products(self, *args: Any) -> Any:
-        """The compressed products, as a function that can be traced."""
+    def _entries(self, *args: Any) -> Any:
+        """The entries, as a function that can be traced; the products if those are solved for."""
         leaves = [as_array(x) for x in tree.leaves(args)]
         task = self._task
         chosen = [leaves[i] for i in task.places]
         call = task.call(leaves, args)
-        return compressed(task.name, call, chosen, self._found.outputs, self.coloring, self._chunk)
+        outputs, coloring = self._found.outputs, self.coloring
+        made = compressed(task.name, call, chosen, outputs, coloring, self._chunk)
+        m, n = self.shape
+        (size,) = shape_of(made)
+        if size != coloring.n_columns * m + coloring.n_rows * n:
+            raise TypeError(
+                f"{self._label}: expected {m} results in all, as planned; got products of "
+                f"{size} elements; f must return arrays of the same shapes in every call."
+            )
+        return made if self._substitution is not None else made[beside(made, self._places)]
 
     @boundary
     def values(self, *args: Any) -> Any:
@@ -140,18 +155,8 @@ class Plan:
         if not self.nnz:
             return np.zeros(0, self._dtype)
         made = self._evaluate(*args)
-        m, n = self.shape
-        if made.size != self.coloring.n_columns * m + self.coloring.n_rows * n:
-            raise TypeError(
-                f"{self._label}: expected {m} results in all, as planned; got products of "
-                f"{made.size} elements; f must return arrays of the same shapes in every call."
-            )
         if self._substitution is None:
-            if type(made) is not np.ndarray or self._places.size < SMALL:
-                return made[beside(made, self._places)]
-            from ..kernels.cpu.coloring import pick
-
-            return pick(made, self._places)
+            return made
         if isinstance(made, Tracer):
             raise TypeError(
                 f"{self._label}: expected plain arrays, because substitution goes from entry to "
@@ -160,7 +165,7 @@ class Plan:
         return self._substitution(made)[self._order]
 
     @boundary
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The sparse matrix.
 
         Parameters
@@ -174,7 +179,7 @@ class Plan:
         scipy.sparse array, (m, n)
             A ``csr_array`` (or what ``format`` says) with all entries of the pattern, those that
             happen to be zero included; for CuPy arrays one of ``cupyx.scipy.sparse``. Its arrays
-            belong to the caller.
+            belong to the caller. Half precision is widened to single, SciPy's least.
 
         Raises
         ------
@@ -183,6 +188,7 @@ class Plan:
         ValueError
             An array that the function closes over has changed so that the pattern grew.
         """
+        positional(self._label, kwargs)
         data = self.values(*args)
         if isinstance(data, Tracer):
             raise TypeError(
@@ -196,19 +202,24 @@ class Plan:
         sparse: Any = scipy.sparse
         indices, indptr = self._indices, self._indptr
         suffix = "array"
+        if data.dtype == np.float16:  # which the matrices of SciPy and CuPy do not know
+            data = data.astype(np.float32)
         if is_gpu(data):
             from ..kernels.gpu import launch
 
             sparse, suffix = launch.cupyx("scipy.sparse"), "matrix"
             indices, indptr = beside(data, indices), beside(data, indptr)
-        make = getattr(sparse, f"{self.format}_{suffix}")
         # Copies: methods like eliminate_zeros write into a matrix's index arrays.
+        if self._blank is not None and suffix == "array":
+            made = copy.copy(self._blank)  # SciPy's constructors look at every index again
+            made.data, made.indices, made.indptr = data, indices.copy(), indptr.copy()
+            return made
+        make = getattr(sparse, f"{self.format}_{suffix}")
         if self.format == "coo":
-            return make((data, (indptr.copy(), indices.copy())), shape=self.shape)
-        made = make((data, indices.copy(), indptr.copy()), shape=self.shape)
-        if not is_gpu(data):
+            made = make((data, (indptr.copy(), indices.copy())), shape=self.shape)
             made.has_canonical_format = True
-        return made
+            return made
+        return make((data, indices.copy(), indptr.copy()), shape=self.shape)
 
     @property
     def _label(self) -> str:

@@ -188,6 +188,20 @@ def _product(
     return [united(parts)]
 
 
+@rule("power")
+def _power(
+    engine: Propagation, primitive: Any, operands: list[Value], params: dict, avals: list
+) -> list[Sets]:
+    # d(x^y) = y x^(y - 1) dx + x^y log x dy: nothing of x where a constant exponent is 0.
+    shape = avals[0].shape
+    base, exponent = operands
+    sets = broadcast(base, shape)
+    if sets is not None:
+        mask = nonzero(exponent, shape)
+        sets = sets if mask is None else sets.kept(mask)
+    return [united([sets, broadcast(exponent, shape)])]
+
+
 @rule("select")
 def _select(
     engine: Propagation, primitive: Any, operands: list[Value], params: dict, avals: list

@@ -14,7 +14,17 @@ from ..primitives.core import Tracer, aval_of, shape_of
 from ..reverse import grad
 from .pattern import Found, find_pattern
 
-__all__ = ["Task"]
+__all__ = ["Task", "positional"]
+
+
+def positional(label: str, kwargs: dict[str, Any]) -> None:
+    """Raise if there are keyword arguments, which plans have no place for."""
+    if kwargs:
+        names = ", ".join(kwargs)
+        raise TypeError(
+            f"{label}: expected positional arguments; got {names} by keyword; pass it by position, "
+            f"or fix it with functools.partial(f, {next(iter(kwargs))}=...)."
+        )
 
 
 class Task:

@@ -214,20 +214,16 @@ class TaylorTrace(Trace):
     def _elementwise(self, primitive: Elementwise, xs: Sequence, slopes: Sequence) -> tuple:
         """Value and slope; the value only to order 0 where no rule reads it."""
         primitive.quick_rules()
-        if (
-            any(
-                t is not None and r is None
-                for t, r in zip(slopes, primitive.rules or (), strict=True)
-            )
-            or primitive.keep[0]
-        ):
+        rules: Any = primitive.rules or (None,) * len(slopes)
+        unruled = any(t is not None and r is None for t, r in zip(slopes, rules, strict=True))
+        if unruled or primitive.keep[0]:
             return primitive.jvp(xs, slopes, {})
         values = [x.primal if self.owns(x) else x for x in xs]
         with under(self.parent):
             answer = primitive(*values)
         total = None
         operands = strong(xs, answer.dtype)
-        for rule, t in zip(primitive.rules or (), slopes, strict=True):
+        for rule, t in zip(rules, slopes, strict=True):
             if t is not None and rule is not None:
                 part = rule(t, answer, *operands)
                 total = part if total is None else registry["add"](total, part)

@@ -10,7 +10,8 @@ coloring algorithms with application to computing Hessians", SIAM J. Sci. Comput
 [GPTW] A. H. Gebremedhin, A. Pothen, A. Tarafdar, A. Walther, "Efficient computation of sparse
 Hessians using coloring and automatic differentiation", INFORMS J. Comput. 21 (2009).
 
-This module needs Numba; import it where it is used.
+The colourings that plans take by default are in ``functorch_like.sparsity.greedy``. This module
+needs Numba; import it where it is used.
 """
 
 from __future__ import annotations
@@ -23,36 +24,10 @@ import numpy as np
 __all__ = [
     "acyclic",
     "bucket_order",
-    "partial_distance_two",
-    "pick",
-    "star",
     "substitute",
     "substitution_order",
     "two_sided",
 ]
-
-
-@numba.njit(cache=True, nogil=True)
-def partial_distance_two(
-    column_ptr: Any, rows: Any, row_ptr: Any, columns: Any, order: Any, colors: Any
-) -> Any:  # pragma: no cover - compiled
-    """Colour columns so that two with an entry in one row differ: [GMP], algorithm 3.2."""
-    forbidden = np.full(order.size + 1, -1, np.int32)  # forbidden[c] == v: not for vertex v
-    count = 0
-    for k in range(order.size):
-        v = order[k]
-        for a in range(column_ptr[v], column_ptr[v + 1]):
-            i = rows[a]
-            for b in range(row_ptr[i], row_ptr[i + 1]):
-                c = colors[columns[b]]
-                if c >= 0:
-                    forbidden[c] = v
-        c = 0
-        while forbidden[c] == v:
-            c += 1
-        colors[v] = c
-        count = max(count, c + 1)
-    return count
 
 
 @numba.njit(cache=True, nogil=True)
@@ -100,84 +75,6 @@ def two_sided(
             c += 1
         colors[v] = c
         count = max(count, c + 1)
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def star(ptr: Any, indices: Any, edges: Any, order: Any, colors: Any) -> Any:  # pragma: no cover
-    """Colour neighbours differently and leave no path of four vertices with two colours.
-
-    [GTMP], algorithm 4.1: each two colours induce a set of stars, which are kept up to date, so
-    that a vertex asks only whether it would lengthen one. ``edges`` numbers the undirected edges:
-    equal for (v, w) and (w, v), below ``indices.size``. A star's hub is -1 while it has one edge.
-    """
-    n = order.size
-    forbidden = np.full(n + 1, -1, np.int32)
-    first_of = np.full(n + 1, -1, np.int32)  # first_of[c] == v: v has a neighbour coloured c,
-    first = np.empty(n + 1, np.int32)  # the first one met being this,
-    first_edge = np.empty(n + 1, np.int32)  # along this edge
-    treated = np.full(n, -1, np.int32)
-    star_of = np.full(indices.size, -1, np.int32)
-    hub = np.empty(indices.size, np.int32)
-    stars = 0
-    count = 0
-    for k in range(n):
-        v = order[k]
-        for a in range(ptr[v], ptr[v + 1]):
-            w = indices[a]
-            cw = colors[w]
-            if cw < 0:
-                continue
-            forbidden[cw] = v
-            if first_of[cw] == v:
-                # v would be the hub of w and q: none of their neighbours may have its colour.
-                q = first[cw]
-                if treated[q] != v:
-                    for b in range(ptr[q], ptr[q + 1]):
-                        if colors[indices[b]] >= 0:
-                            forbidden[colors[indices[b]]] = v
-                    treated[q] = v
-                for b in range(ptr[w], ptr[w + 1]):
-                    if colors[indices[b]] >= 0:
-                        forbidden[colors[indices[b]]] = v
-                treated[w] = v
-            else:
-                first_of[cw] = v
-                first[cw] = w
-                first_edge[cw] = edges[a]
-                for b in range(ptr[w], ptr[w + 1]):
-                    x = indices[b]
-                    # w is a spoke of x: with the colour of x, v would hang on the spoke.
-                    if x != v and colors[x] >= 0 and hub[star_of[edges[b]]] == x:
-                        forbidden[colors[x]] = v
-        c = 0
-        while forbidden[c] == v:
-            c += 1
-        colors[v] = c
-        count = max(count, c + 1)
-        for a in range(ptr[v], ptr[v + 1]):
-            w = indices[a]
-            if colors[w] < 0:
-                continue
-            e = edges[a]
-            joined = False
-            for b in range(ptr[w], ptr[w + 1]):
-                x = indices[b]
-                if x != v and colors[x] == c:  # w is the hub of x and v
-                    star_of[e] = star_of[edges[b]]
-                    hub[star_of[e]] = w
-                    joined = True
-                    break
-            if joined:
-                continue
-            q = first[colors[w]]
-            if q != w:  # v is the hub of q and w
-                star_of[e] = star_of[first_edge[colors[w]]]
-                hub[star_of[e]] = v
-            else:
-                star_of[e] = stars
-                hub[stars] = -1
-                stars += 1
     return count
 
 
@@ -368,12 +265,3 @@ def substitute(sums: Any, steps: Any, places: Any, data: Any) -> None:  # pragma
         sums[steps[k, 1]] -= value
         data[places[k, 0]] = value
         data[places[k, 1]] = value
-
-
-@numba.njit(cache=True, nogil=True)
-def pick(values: Any, places: Any) -> Any:  # pragma: no cover - compiled
-    """``values[places]`` for places that are known to lie inside: three times NumPy's speed."""
-    out = np.empty(places.size, values.dtype)
-    for k in range(places.size):
-        out[k] = values[places[k]]
-    return out

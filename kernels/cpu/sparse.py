@@ -188,6 +188,7 @@ def _factor(data: np.ndarray, indices: Any, indptr: Any, order: str) -> Any:
     if found is not None:
         return found
     n = indptr.size - 1
+    data = np.ascontiguousarray(data)  # SuperLU takes no other; a lane of a batch may be strided
     matrix = csc_array((data, indices, indptr), shape=(n, n))
     if not np.isfinite(data).all():
         raise ValueError("sparse solve: the matrix contains NaN or infinities")

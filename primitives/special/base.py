@@ -262,11 +262,6 @@ def not_negative(n: Any) -> Any:
     return max(n, 0) if type(n) in (int, float) else maximum(n, 0)
 
 
-def weak(value: Any, *sources: Any) -> Any:
-    """A constant computed from Python numbers as a Python number again."""
-    return float(value) if all(type(v) in (int, float) for v in sources) else value
-
-
 def real_only(name: str, x: Any) -> Any:
     """The operand, refused if it is complex."""
     if dtype_of(x).kind == "c":

@@ -47,7 +47,6 @@ from .base import (
     real_only,
     special,
     unary,
-    weak,
 )
 from .gamma import rgamma
 
@@ -233,7 +232,9 @@ sinc: Special = Special(
 
 def _struve_slope(function: Callable, sign_above: float, v: Any, x: Any) -> Any:
     # (f_{v-1} -+ f_{v+1} + (x/2)^v / (sqrt(pi) Gamma(v + 3/2))) / 2
-    scale = multiply(1 / ROOT_PI, weak(rgamma(plus(v, 1.5)), v))
+    number = type(v) in (int, float)  # stays a Python number, while a function is staged too
+    gamma = float(rgamma.kernel(v + 1.5)) if number else rgamma(plus(v, 1.5))
+    scale = multiply(1 / ROOT_PI, gamma)
     extra = multiply(scale, power(multiply(0.5, x), v))
     beside = add(function(plus(v, -1), x), multiply(sign_above, function(plus(v, 1), x)))
     return multiply(0.5, add(beside, extra))

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ...batching import vmap
+from ...batching import BatchTrace, vmap
 from ...custom_rules import stop_gradient
 from ...implicit import custom_root, solve_auto
-from ...primitives.core import Tracer
+from ...jit import jit
+from ...primitives.core import Tracer, state
 from ...reverse import grad, vjp
 from .problem import Root, Solution, Variables
 from .small_matrices import UNROLLED, back_substitution, is_regular, triangularise
 
 __all__ = ["bracketed_root", "interval_minimum", "least_squares_minimum", "minimum", "root_of"]
+
+# From so many problems at once on the loop of a solver is compiled, though nobody asked for it.
+MANY_LANES = 16
 
 Run = Callable[[Any], tuple[Any, tuple]]
 
@@ -30,6 +34,10 @@ def _differentiable(variables: Variables, equation: Callable, run: Run, symmetri
     """What ``run`` finds from the start, ``x`` with the derivative that ``equation`` gives it."""
 
     def solve(_: Callable, start: Any) -> tuple[Any, tuple]:
+        trace = state.trace
+        if isinstance(trace, BatchTrace) and trace.size >= MANY_LANES and not trace.staged:
+            # Lane after lane in the interpreter costs more than compiling the loop once.
+            return jit(run)(start)
         return run(start)
 
     functools.update_wrapper(equation, variables.fun, updated=())

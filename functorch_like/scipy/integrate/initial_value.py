@@ -139,6 +139,12 @@ def _setup(
         y = y.astype(np.float64)
     t0, t1 = (_time(name, t) for t in (t0, t1))
     size = y.shape[0]
+    if not size:
+        raise ValueError(f"{name}: expected y0 of at least one number, at {user_line()}.")
+    for what, value in (("y0", y), ("t_span[0]", t0)):
+        _require_finite(name, what, value)
+    if _known(t1) is not None and np.isnan(_known(t1)):
+        raise ValueError(f"{name}: expected a number as t_span[1]; got NaN, at {user_line()}.")
 
     def rate(t: Any, y: Any) -> Any:
         made = _vector(f"{name_of(fun)} to return an array", fun(t, y, *args), size)
@@ -166,6 +172,13 @@ def _setup(
         None,
     )
     return _Setup(problem, _method(method), t0, y)
+
+
+def _require_finite(name: str, what: str, x: Any) -> None:
+    """Raise where values are known and not finite: no step would ever be accepted."""
+    value = _known(as_array(x))
+    if value is not None and not np.all(np.isfinite(value)):
+        raise ValueError(f"{name}: expected {what} to be finite; got {value}, at {user_line()}.")
 
 
 def _time(name: str, given: Any) -> Any:
@@ -246,7 +259,7 @@ def solve_ivp(
         States or derivatives that are no vectors; a method or a request that traced values do
         not allow.
     ValueError
-        ``t_eval`` outside of ``t_span`` or not sorted.
+        ``t_eval`` outside of ``t_span`` or not sorted; ``y0`` or ``fun(t0, y0)`` not finite.
 
     Notes
     -----
@@ -317,7 +330,9 @@ def _eval_times(setup: _Setup, t_eval: Any) -> Any:
 def _all_known(setup: _Setup, times: Any, events: Sequence[_Event]) -> bool:
     """Whether values are known, though tangents may be a batch: then Python takes the steps."""
     t0, y0 = setup.t0, setup.y0
-    seen = [t0, y0, setup.problem.end, setup.problem.fun(t0, y0)]
+    f0 = setup.problem.fun(t0, y0)
+    _require_finite("solve_ivp", "fun(t0, y0)", f0)
+    seen = [t0, y0, setup.problem.end, f0]
     seen += [e.fun(t0, y0) for e in events]
     if times is not None:
         seen.append(times)
@@ -410,7 +425,8 @@ def _bisect(f: Callable, _: Any) -> Any:
             count + 1,
         )
 
-    _, x, _, _, _ = while_loop(more, step, (low, high, f(low), f(high), np.int64(0)))
+    # The second one is the answer where it is a zero: as SciPy has it, the start of the step.
+    _, x, _, _, _ = while_loop(more, step, (high, low, f(high), f(low), np.int64(0)))
     return x
 
 

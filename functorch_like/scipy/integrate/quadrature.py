@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,11 @@ from ...primitives.core import Tracer
 from ...primitives.stopping import stop_gradient
 from ..source import has_tracer, in_trace, replaces
 from .adaptive import integrate_adaptively, kronrod
+from .nested import integrate_together, parts_of, weighted
 
 __all__ = ["fixed_quad", "nested", "quad", "quad_vec"]
+
+MOST_PARTS = 400  # of an interval halved towards kinks
 
 
 @boundary
@@ -58,8 +62,11 @@ def quad(
 
     Raises
     ------
+    ValueError
+        An integral that is NaN or infinite.
     TypeError
-        With ``weight`` where values are traced, or if the integrand is so singular that no fixed
+        An integrand that returns no real number (complex ones with ``complex_func``); with
+        ``weight`` where values are traced, or if the integrand is so singular that no fixed
         rule reproduces the integral; under ``vmap`` and ``jit`` also with ``points`` and
         ``full_output``.
 
@@ -69,7 +76,9 @@ def quad(
     a finite sum (Gauss and Kronrod's 21 points a part), or, where the ends are singular, one sum
     of the double-exponential rule (Takahasi and Mori, 1974); that sum is differentiated, which is
     the same rule applied to the derivative of the integrand (Leibniz). The value is QUADPACK's.
-    The division is adapted to the integrand, not to its derivatives. Under ``vmap`` and ``jit``,
+    The division is adapted to the integrand, not to its derivatives; where a kink moves with what
+    is differentiated, as in ``abs(x - k)``, the first derivative is right and the second, which
+    comes of the jump, is not. Under ``vmap`` and ``jit``,
     where values are not known, the division is made by the same rule in a loop, without
     QUADPACK's extrapolation at singular ends; infinite limits must then be plain numbers.
 
@@ -89,6 +98,14 @@ def quad(
             func, a, b, args, full_output, epsabs, epsrel, limit, points, weight, wvar, wopts,
             maxp1, limlst, complex_func,
         )  # fmt: skip
+    if complex_func and not full_output and weight is None:
+        parts = [
+            quad(lambda x, part=part: part(func(x, *args)), a, b, (), 0, epsabs, epsrel, limit,
+                 points)
+            for part in (np.real, np.imag)
+        ]  # fmt: skip
+        (real, real_error), (imaginary, imaginary_error) = parts
+        return real + 1j * imaginary, real_error + 1j * imaginary_error
     if not _knowable(func, a, b, args):
         if weight is not None or complex_func or points is not None or full_output:
             raise TypeError(
@@ -102,7 +119,7 @@ def quad(
     def plain(x: float) -> Any:
         value = func(x, *args)
         seen[0] = seen[0] or isinstance(value, Tracer)
-        return _value(value)
+        return number(_value(value))
 
     low, high = float(_value(a)), float(_value(b))
     result = scipy.integrate.quad(
@@ -111,6 +128,13 @@ def quad(
         weight, wvar, wopts, maxp1, limlst, complex_func,
     )  # fmt: skip
     value, error, info = result[:3]
+    if len(result) > 3 and not full_output:
+        warnings.warn(result[3], scipy.integrate.IntegrationWarning, stacklevel=3)
+    if seen[0] and not math.isfinite(value):
+        raise ValueError(
+            f"quad: expected an integral that is finite; got {value}, at {user_line()}; look at "
+            "the integrand between the limits, at the limits too."
+        )
     if seen[0]:
         if weight is not None or complex_func:
             raise TypeError(
@@ -134,6 +158,18 @@ def _knowable(func: Callable, a: Any, b: Any, args: tuple) -> bool:
     with np.errstate(all="ignore"):
         value = func(point, *args)
     return not isinstance(value, Tracer) or value.concrete() is not None
+
+
+def number(x: Any) -> Any:
+    """A value of an integrand as QUADPACK takes it."""
+    if np.size(x) != 1 or np.iscomplexobj(x):
+        found = np.asarray(x)
+        fix = "complex_func=True" if np.iscomplexobj(x) and found.size == 1 else "quad_vec"
+        raise TypeError(
+            f"quad: expected func to return a real number; got {found.dtype} of shape "
+            f"{found.shape}, at {user_line()}; use {fix}."
+        )
+    return x
 
 
 def _value(x: Any) -> Any:
@@ -161,24 +197,39 @@ def _sum(
     error: float,
 ) -> Any:
     """The integral as a finite sum of traced values."""
-    sign = 1.0
-    if low > high:
-        a, b, low, high, sign = b, a, high, low, -1.0
-    count = info["last"]
-    parts = list(zip(info["alist"][:count], info["blist"][:count], strict=True))
-    if math.isinf(low) or math.isinf(high):
-        # QUADPACK's substitution x = limit +- (1 - t) / t, of which alist and blist speak.
-        g, start, end = _on_half_line(f, a, b, low, high), 0.0, 1.0
-    else:
-        # The parts as fractions of the interval, which moves with its limits.
-        def g(t: float) -> Any:
-            return f(a + (b - a) * t if has_tracer([a, b]) else low + (high - low) * t) * (b - a)
-
-        start, end = 0.0, 1.0
-        width = high - low
-        parts = [((p - low) / width, (q - low) / width) for p, q in parts] if width else []
     allowed = max(10 * error, 1e-9 * abs(value), 1e-13)
-    for rule in (lambda: _gauss_kronrod(g, parts), lambda: _double_exponential(g, start, end)):
+    parts = parts_of(info, low, high)
+    sign = 1.0
+    g = f
+    moving: tuple = (low, high)
+    if math.isinf(low) or math.isinf(high):
+        # QUADPACK's substitution x = limit +- (1 - t) / t, of which the parts speak.
+        if low > high:
+            a, b, low, high, sign = b, a, high, low, -1.0
+        g, moving = _on_half_line(f, a, b, low, high), (0.0, 1.0)
+    elif has_tracer([a, b]):
+        moving = (a, b)
+
+    def kronrod_sum(parts: list) -> Any:
+        lows, highs = np.array(parts).T
+        # Parts at the ends of the interval move with its limits, the others stay.
+        if isinstance(moving[0], Tracer):
+            lows = np.where(lows == low, moving[0], lows)
+        if isinstance(moving[1], Tracer):
+            highs = np.where(highs == high, moving[1], highs)
+        nodes, weights = (np.array(x) for x in kronrod())
+        lengths = highs - lows
+        points = lows[:, None] + lengths[:, None] * ((1 + nodes) / 2)
+        return weighted(g, points.reshape(-1), (lengths[:, None] * (weights / 2)).reshape(-1))
+
+    def on_unit(t: Any) -> Any:
+        return g(moving[0] + (moving[1] - moving[0]) * t) * (moving[1] - moving[0])
+
+    for rule in (
+        lambda: kronrod_sum(parts),
+        lambda: _double_exponential(on_unit),
+        lambda: kronrod_sum(_halved(g, parts, value, allowed)),  # QUADPACK extrapolated at a kink
+    ):
         total = sign * rule()
         if abs(float(_value(total)) - value) <= allowed:
             return total
@@ -201,29 +252,51 @@ def _on_half_line(f: Callable, a: Any, b: Any, low: float, high: float) -> Calla
     return g
 
 
-def _gauss_kronrod(g: Callable, parts: list) -> Any:
-    nodes, weights = kronrod()
-    total: Any = 0.0
-    for p, q in parts:
+def _halved(g: Callable, parts: list, value: float, allowed: float) -> list:
+    """The parts, those with the largest error halved until the errors together are allowed.
+
+    And further, until the parts at kinks are narrow.
+    """
+    import heapq
+
+    nodes, weights = (np.array(x) for x in kronrod())
+    weights = weights.copy()
+    weights[1::2] -= np.polynomial.legendre.leggauss(10)[1]  # the difference of the two rules
+
+    def judged(p: float, q: float) -> tuple[float, float, float]:
         half, middle = (q - p) / 2, (q + p) / 2
-        for x, w in zip(nodes, weights, strict=True):
-            total = total + (w * half) * g(middle + half * x)
-    return total
+        return -abs(float(_value(weighted(g, middle + half * nodes, half * weights)))), p, q
+
+    heap = [judged(p, q) for p, q in parts]
+    heapq.heapify(heap)
+    whole = sum(abs(q - p) for p, q in parts)
+    while len(heap) < MOST_PARTS:
+        worst, p, q = heap[0]
+        # The derivative jumps at a kink: it is as exact as the part around it is narrow.
+        narrow = abs(q - p) <= 1e-9 * whole or -worst <= 1e-16 * abs(value)
+        if narrow and -sum(part[0] for part in heap) <= allowed:
+            break
+        heapq.heappop(heap)
+        middle = (p + q) / 2
+        heapq.heappush(heap, judged(p, middle))
+        heapq.heappush(heap, judged(middle, q))
+    return [part[1:] for part in heap]
 
 
-def _double_exponential(g: Callable, start: float, end: float) -> Any:
-    """The trapezoidal rule in u, where x = (1 + tanh(pi/2 sinh u)) / 2."""
-    total: Any = 0.0
+def _double_exponential(g: Callable) -> Any:
+    """The integral from 0 to 1 by the trapezoidal rule in u, x = (1 + tanh(pi/2 sinh u)) / 2."""
+    points, factors = [], []
     step = 1 / 16
     for k in range(-64, 65):
         u = k * step
         turned = math.exp(-math.pi * math.sinh(abs(u)))
         near = turned / (1 + turned)  # the distance from the nearer end
         slope = math.pi * math.cosh(u) * near / (1 + turned)
-        x = start + near if u < 0 else end - near
-        if start < x < end and slope > 1e-290:
-            total = total + (step * slope * (end - start)) * g(x)
-    return total
+        x = near if u < 0 else 1.0 - near
+        if 0.0 < x < 1.0 and slope > 1e-290:
+            points.append(x)
+            factors.append(step * slope)
+    return weighted(g, np.array(points), np.array(factors))
 
 
 @replaces("scipy.integrate._quadrature", "fixed_quad")
@@ -379,21 +452,41 @@ def _swapped(limit: Callable) -> Callable:
     return lambda y, x: limit(x, y)
 
 
+def _listed(options: Any) -> list:
+    return list(options) if isinstance(options, (list, tuple)) else [options]
+
+
 def _nest(func: Callable, ranges: list, extra: tuple, options: Any) -> tuple:
     """Integrate over the first variable innermost; its range may depend on the later ones."""
     count = len(ranges)
     errors: list[Any] = []
 
-    def level(k: int, later: tuple) -> Any:
-        limits = ranges[k](*later, *extra) if callable(ranges[k]) else ranges[k]
+    def limits(k: int, later: tuple) -> list:
+        made = ranges[k](*later, *extra) if callable(ranges[k]) else ranges[k]
         if count > 1 and not callable(ranges[k]):  # dblquad's limits are functions one by one
-            limits = [x(*later) if callable(x) else x for x in limits]
+            made = [x(*later) if callable(x) else x for x in made]
+        low, high = made
+        return [low, high]
+
+    def chosen(k: int, later: tuple) -> dict:
         own = options[k] if isinstance(options, (list, tuple)) else options
-        own = own(*later, *extra) if callable(own) else own
+        return own(*later, *extra) if callable(own) else own
+
+    def plain(k: int, later: tuple) -> dict:
+        own = chosen(k, later)
+        return {name: _value(x) for name, x in own.items()}
+
+    if all(isinstance(o, dict) and "weight" not in o for o in _listed(options)):
+        found = integrate_together(lambda *x: func(*x, *extra), limits, plain, count)
+        if found is not None:
+            return found
+
+    def level(k: int, later: tuple) -> Any:
         if k == 0:
-            made = _known_quad(lambda x: func(x, *later, *extra), *limits, **own)
+            inner = lambda x: func(x, *later, *extra)  # noqa: E731
         else:
-            made = _known_quad(lambda x: level(k - 1, (x, *later)), *limits, **own)
+            inner = lambda x: level(k - 1, (x, *later))  # noqa: E731
+        made = _known_quad(inner, *limits(k, later), **chosen(k, later))
         if k == count - 1:
             errors.append(made[1])
         return made[0]

@@ -149,7 +149,7 @@ def attempt(problem: Problem, method: Method, state: State) -> State:
     direction = problem.direction
     # Ten times the distance to the next number, or up to twice that.
     least = np.maximum(10 * EPSILON * np.abs(t), 1e-322)
-    too_small = state.rejected & (state.h_abs < least)
+    too_small = state.rejected & ~(state.h_abs >= least)  # also where it is NaN
     h_abs = np.where(
         state.rejected,
         state.h_abs,
@@ -205,7 +205,8 @@ def sample(problem: Problem, method: Method, state: State, times: Any) -> tuple[
 
         state = advance(problem, method, state, passed)
         y = method.interpolate(problem, state, t)
-        # Never reached: the steps got too small before.
-        return state, np.where(passed(state), y, np.nan)
+        # Never reached: the steps got too small before. Or a time out of order, or before t0.
+        ahead = problem.direction * (reached - constant(state.t_old)) >= 0
+        return state, np.where(passed(state) & ahead, y, np.nan)
 
     return scan(to, state, times)
