@@ -1,4 +1,4 @@
-"""Ten thousand nonlinear fits in one compiled call, with standard errors for each.
+"""Thousands of nonlinear fits in one compiled call, with standard errors for each.
 
 A detector counts photons of a decaying light at 64 x 64 pixels. Every pixel's decay is fitted with
 three parameters by Levenberg and Marquardt's method: ``ft.jit(ft.vmap(fit))`` is one native loop,

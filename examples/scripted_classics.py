@@ -234,6 +234,8 @@ def plot(found: dict, output: pathlib.Path) -> None:
         axis.plot(one["marks"], one["at"], "o", color="black", markersize=4)
         axis.set_title(name)
         axis.grid(alpha=0.3)
+    figure.supxlabel("the parameter that is differentiated in")
+    figure.supylabel("value of the program; its slope in red")
     figure.savefig(output, dpi=110)
     plt.close(figure)
 

@@ -8,6 +8,7 @@ them; only sums that a program declares reorderable carry fast-math flags.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import struct
 from collections.abc import Callable, Iterable
@@ -56,6 +57,7 @@ _FLOAT_OPS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "rem":
 _SIGNED_OPS = {"add": "add", "sub": "sub", "mul": "mul", "div": "sdiv", "rem": "srem"}
 _BIT_OPS = {"and": "and", "or": "or", "xor": "xor", "shl": "shl", "lshr": "lshr"}
 _FLOAT_COMPARE = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
+_OPPOSITE = {"lt": "uge", "le": "ugt", "gt": "ule", "ge": "ult", "eq": "une", "ne": "oeq"}
 _INT_COMPARE = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne"}
 _INTRINSICS = {
     "sqrt": "sqrt",
@@ -102,6 +104,11 @@ def operand(x: Any, dtype: str) -> str:
     return f"%{x.name}" if isinstance(x, Value) else literal(x, dtype)
 
 
+def _named(x: Any) -> bool:
+    """Whether an argument of a statement is the result of another one."""
+    return isinstance(x, Value) and not isinstance(x, Constant)
+
+
 def statement_lines(statement: Statement) -> str:
     """One statement as LLVM instructions."""
     result, op, arguments, more = statement
@@ -133,9 +140,11 @@ def statement_lines(statement: Statement) -> str:
         return f"  {name} = icmp {sign}{_INT_COMPARE[op]} {LLVM_TYPES[of]} {x}, {y}"
     if op == "select":
         condition, x, y = arguments
+        # Data decides: a jump would be guessed wrongly too often to pay.
+        hint = ", !unpredictable !{}" if dtype in FLOATS else ""
         return (
             f"  {name} = select i1 {operand(condition, 'i1')}, {kind} {operand(x, dtype)}, "
-            f"{kind} {operand(y, dtype)}"
+            f"{kind} {operand(y, dtype)}{hint}"
         )
     if op == "neg":
         x = operand(arguments[0], dtype)
@@ -250,6 +259,10 @@ class KernelPrinter:
         self.tasks: dict[str, Spawn] = {}
         self.slots: dict[int, int] = {}
         self.hints: list[str] = []
+        self.compared: dict[str, tuple[Statement, int]] = {}  # and by how many selects it is read
+        self.part = -1  # of a program, in which buffers of different names do not overlap
+        self.based: dict[str, str] = {}  # the buffer in which another one begins
+        self.scopes: dict[tuple[int, str], int] = {}  # a number for each buffer of each part
 
     def label(self, name: str) -> str:
         self.blocks += 1
@@ -268,24 +281,59 @@ class KernelPrinter:
                     self.calls[item.more] = None
                 elif item.op == "lookup":
                     self.tables[table_text(item.more, item.result.dtype)] = None
-                self.lines.append(statement_lines(item))
+                self.lines.append(self.statement(item))
             else:
                 _PRINT[type(item)](self, item)
+
+    def statement(self, item: Statement) -> str:
+        """One statement. Of two selects with one condition the second asks for the opposite.
+
+        For x86 LLVM makes a jump of the second otherwise, which data decides: half of them are
+        guessed wrongly.
+        """
+        name, op = item.result.name, item.op
+        if op in _OPPOSITE and any(a.dtype in FLOATS for a in item.arguments if _named(a)):
+            self.compared[name] = item, 0
+        elif op == "select" and item.result.dtype in FLOATS and _named(item.arguments[0]):
+            condition, x, y = item.arguments
+            asked, count = self.compared.get(condition.name, (None, 0))
+            if asked is not None:
+                self.compared[condition.name] = asked, count + 1
+                if count % 2:
+                    of = next(a.dtype for a in asked.arguments if _named(a))
+                    u, v = (operand(a, of) for a in asked.arguments)
+                    opposite = f"{name}.not"
+                    compare = f"fcmp {_OPPOSITE[asked.op]} {LLVM_TYPES[of]} {u}, {v}"
+                    turned = Value(condition.body, opposite, "i1")
+                    made = Statement(item.result, "select", (turned, y, x), item.more)
+                    return f"  %{opposite} = {compare}\n{statement_lines(made)}"
+        return statement_lines(item)
 
     def pointer(self, buffer: Buffer, index: Value, name: str) -> None:
         kind = MEMORY_TYPES[buffer.dtype]
         at = operand(index, "i64")
         self.add(f"  {name} = getelementptr inbounds {kind}, ptr %{buffer.name}, i64 {at}")
 
+    def apart(self, buffer: Buffer) -> str:
+        """That an access overlaps with none of other buffers in the same part of a program."""
+        if self.part < 0:
+            return ""
+        key = self.part, self.based.get(buffer.name, buffer.name)
+        number = self.scopes.setdefault(key, len(self.scopes))
+        return (
+            f", !alias.scope !{FIRST_SCOPE + 3 * number}, !noalias !{FIRST_SCOPE + 3 * number + 1}"
+        )
+
     def load(self, item: Load) -> None:
         name = f"%{item.result.name}"
         self.pointer(item.buffer, item.index, f"{name}.p")
         if item.buffer.dtype == "i1":
-            self.add(f"  {name}.b = load i8, ptr {name}.p")
+            self.add(f"  {name}.b = load i8, ptr {name}.p{self.apart(item.buffer)}")
             self.add(f"  {name} = icmp ne i8 {name}.b, 0")
         else:
             kind = LLVM_TYPES[item.buffer.dtype]
-            self.add(f"  {name} = load {kind}, ptr {name}.p{ALIGNED.get(item.buffer.dtype, '')}")
+            aligned = ALIGNED.get(item.buffer.dtype, "")
+            self.add(f"  {name} = load {kind}, ptr {name}.p{aligned}{self.apart(item.buffer)}")
 
     def store(self, item: Store) -> None:
         self.blocks += 1
@@ -296,7 +344,8 @@ class KernelPrinter:
         if item.buffer.dtype == "i1":
             self.add(f"  {pointer}.b = zext i1 {value} to i8")
             kind, value = "i8", f"{pointer}.b"
-        self.add(f"  store {kind} {value}, ptr {pointer}{ALIGNED.get(item.buffer.dtype, '')}")
+        aligned = ALIGNED.get(item.buffer.dtype, "")
+        self.add(f"  store {kind} {value}, ptr {pointer}{aligned}{self.apart(item.buffer)}")
 
     def declare(self, item: Declare) -> None:
         kind = LLVM_TYPES[item.variable.dtype]
@@ -371,9 +420,13 @@ class KernelPrinter:
             f"  %{item.buffer.name} = getelementptr inbounds {kind}, ptr %{item.base.name}, "
             f"i64 {at}"
         )
+        self.based[item.buffer.name] = self.based.get(item.base.name, item.base.name)
 
     def load_pointer(self, item: LoadPointer) -> None:
-        self.add(f"  %{item.buffer.name} = load ptr, ptr %{item.table.name}")
+        self.based[item.buffer.name] = f"at {item.table.name}"
+        self.add(
+            f"  %{item.buffer.name} = load ptr, ptr %{item.table.name}{self.apart(item.table)}"
+        )
 
     def bytes(self, count: Value, dtype: str) -> str:
         self.blocks += 1
@@ -534,6 +587,8 @@ HINTS = {
     "twofold": (2, '!"llvm.loop.interleave.count", i32 2'),
 }
 FIRST_LOOP = 2  # numbers of metadata begin above
+FIRST_SCOPE = 100_000  # and those of buffers here, three each
+MOST_SCOPES = 64  # buffers of one part that are told apart
 MAX_THREADS = 16
 
 # Words of a thread's block: the ends of its part, the error found in it, the frame, the number of
@@ -595,9 +650,27 @@ def _task_number(lines: list[str], name: str, value: Value, slots: dict[int, int
     return f"%{name}"
 
 
+def scopes_text(scopes: dict[tuple[int, str], int]) -> list[str]:
+    """What ``KernelPrinter.apart`` refers to."""
+    lines = [f"!{FIRST_SCOPE - 1} = distinct !{{!{FIRST_SCOPE - 1}}}"] if scopes else []
+    parts: dict[int, list[int]] = {}
+    for (part, _), number in scopes.items():
+        parts.setdefault(part, []).append(FIRST_SCOPE + 3 * number)
+    for numbers in parts.values():
+        for own in numbers:
+            others = numbers if len(numbers) <= MOST_SCOPES else []
+            listed = ", ".join(f"!{other + 2}" for other in others if other != own)
+            lines += [
+                f"!{own} = !{{!{own + 2}}}",
+                f"!{own + 1} = !{{{listed}}}",
+                f"!{own + 2} = distinct !{{!{own + 2}, !{FIRST_SCOPE - 1}}}",
+            ]
+    return lines
+
+
 def kernel_text(kernel: Kernel, printer: KernelPrinter) -> str:
     """A kernel that is called over a range."""
-    printer.lines, printer.entry = [], []
+    printer.lines, printer.entry, printer.compared = [], [], {}
     listed = ["i64 %lower", "i64 %upper"]
     for x in kernel.parameters:
         kind = "ptr noalias" if isinstance(x, Buffer) else LLVM_TYPES[x.dtype]
@@ -614,9 +687,12 @@ def kernel_text(kernel: Kernel, printer: KernelPrinter) -> str:
 
 def program_text(kernel: Kernel, printer: KernelPrinter) -> str:
     """The program's own function, which finds its parameters in the frame."""
-    printer.lines, printer.entry = [], []
+    printer.lines, printer.entry, printer.compared = [], [], {}
     printer.slots = {id(x): FIRST + i for i, x in enumerate(kernel.parameters)}
-    printer.items(kernel.items)
+    for printer.part, (start, stop) in enumerate(
+        itertools.pairwise([0, *kernel.parts, len(kernel.items)])
+    ):
+        printer.items(kernel.items[start:stop])
     used = set(re.findall(r"%(\w+)", "\n".join(printer.lines)))
     lines = []
     for i, x in enumerate(kernel.parameters):
@@ -644,6 +720,7 @@ def module_text(kernels: Iterable[Kernel], program: Kernel) -> tuple[str, list[s
         f"!{FIRST_LOOP + k} = distinct !{{!{FIRST_LOOP + k}, !{HINTS[hint][0]}}}"
         for k, hint in enumerate(printer.hints, 1)
     ]
+    text += scopes_text(printer.scopes)
     for hint in sorted(set(printer.hints)):
         number, meaning = HINTS[hint]
         text.append(f"!{number} = !{{{meaning}}}")

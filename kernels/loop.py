@@ -283,10 +283,11 @@ class Kernel:
     """A function of buffers and scalars; ``parameters`` are ``Buffer`` and ``Value``.
 
     A kernel that is called over a range has the range's ends, ``lower`` and ``upper``, as its
-    first two parameters.
+    first two parameters. ``parts`` are the positions in ``items`` where what memory holds may be
+    another array: between them buffers of different names do not overlap.
     """
 
-    __slots__ = ("error", "errors", "items", "lower", "name", "parameters", "upper")
+    __slots__ = ("error", "errors", "items", "lower", "name", "parameters", "parts", "upper")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -294,6 +295,7 @@ class Kernel:
         self.errors: dict[str, int] = {}
         self.parameters: list[Any] = []
         self.items: list[Any] = []
+        self.parts: list[int] = []
         self.lower: Value | None = None
         self.upper: Value | None = None
 

@@ -37,6 +37,37 @@ class Running:
         return code.parameter(("running", self), Index(code, code.name("t"), "i64"))
 
 
+def entries_of(items: Sequence[Any], log: Any) -> int | None:
+    """How many entries a log gets from these items, if that is the same whenever they run."""
+    total = 0
+    for item in items:
+        if not isinstance(item, Step) or item.kind == "while_vjp":  # which leaves it as it was
+            continue
+        if item.kind == "log" and item.more["log"] is log:
+            (root,) = item.reads
+            total += math.prod(root.shape[len(item.more["index"]) :])
+        inner = [entries_of(body.lowering.items, log) for body in item.more.get("bodies", ())]
+        if item.kind == "scan" and isinstance(item.more["length"], int) and inner[0]:
+            total += inner[0] * item.more["length"]
+        elif item.kind == "switch" and len(set(inner)) == 1 and inner[0] is not None:
+            total += inner[0]
+        elif any(n != 0 for n in inner):
+            return None
+    return total
+
+
+def _logs(items: Sequence[Any]) -> dict[Any, None]:
+    """The logs that these items add to."""
+    found: dict[Any, None] = {}
+    for item in items:
+        if isinstance(item, Step) and item.kind != "while_vjp":
+            if item.kind == "log":
+                found[item.more["log"]] = None
+            for body in item.more.get("bodies", ()):
+                found |= _logs(body.lowering.items)
+    return found
+
+
 def is_small(root: Root) -> bool:
     """Whether an array is kept in variables."""
     return (
@@ -430,6 +461,11 @@ def emit_scan(emitter: Any, step: Step) -> None:
     variables = begin(emitter, more["carries"], more["starts"])
     visible = dict(emitter.registers)
     length = code.extent(more["length"])
+    items = more["bodies"][0].lowering.items
+    logs = [log for log in _logs(items) if not log.reserved and entries_of(items, log)]
+    for log in logs:
+        log.reserve(emitter, length * entries_of(items, log))
+        log.reserved = True
     with code.loop(length) as i:
         at: Any = i
         if more["reverse"]:
@@ -439,6 +475,8 @@ def emit_scan(emitter: Any, step: Step) -> None:
         enter(emitter, variables)
         emitter.block(more["bodies"][0].block)
         leave(emitter, variables, more["carries"], more["nexts"])
+    for log in logs:
+        log.reserved = False
     emitter.registers = visible
     finish(emitter, variables, more["carries"], step.writes)
 

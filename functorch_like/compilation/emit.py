@@ -299,6 +299,8 @@ class Emitter:
 
     def block(self, block: Block) -> None:
         for entry in block.entries:
+            if block.parent is None:
+                self.program.kernel.parts.append(len(self.program.kernel.items))
             if isinstance(entry, Node):
                 self.leaf(entry, block)
             elif isinstance(entry, Step):

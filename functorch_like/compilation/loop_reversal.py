@@ -34,6 +34,7 @@ from .control import (
     begin,
     carried,
     enter,
+    entries_of,
     finish,
     in_memory,
     is_small,
@@ -60,10 +61,11 @@ FEW = 4  # entries of a log that are undone one after the other, without a loop
 class Log:
     """What was overwritten in an array, and where; it grows as the program runs."""
 
-    __slots__ = ("count", "tape", "used")
+    __slots__ = ("count", "reserved", "tape", "used")
 
     def __init__(self) -> None:
         self.used = False
+        self.reserved = False  # whether there is room for what is being noted
         self.tape: Any = None  # its number, once the code of the sweep that needs it is written
         self.count: Any = None  # the variable that holds how many entries it has
 
@@ -82,11 +84,25 @@ class Log:
     def _push(self, emitter: Any, buffer: Any, address: Value) -> None:
         code: Builder = emitter.code
         held = code.get(self.count)
-        room(emitter, self.tape, held, code.size(2))
+        if not self.reserved:
+            room(emitter, self.tape, held, code.size(2))
         code.store(row_pointer(emitter, self.tape, held, 2, 0, "i64"), code.size(0), address)
         entry = row_pointer(emitter, self.tape, held, 2, 8, buffer.dtype)
         code.store(entry, code.size(0), code.load(buffer, address))
         code.set(self.count, held + 1)
+
+    def reserve(self, emitter: Any, entries: Value) -> None:
+        """Make room for so many more entries at once: a call within a loop would slow it down."""
+        code: Builder = emitter.code
+        test: list[Any] = []
+        items: list[Any] = []
+        with code.into(test):
+            table = code.buffer(("tape", self.tape), "i64")
+            short = code.get(self.count) + entries > code.load(table, code.constant(1, "i64"))
+        with code.into(items):
+            number = code.constant(-1 - self.tape, "i64")
+            items.append(External("grow", [number, code.size(2)]))
+        code.items.append(While(test, short, items))
 
     def undo(self, emitter: Any, root: Root, mark: Value, entries: int | None = None) -> None:
         """Put back what was overwritten since the log had ``mark`` entries, so many if known."""
@@ -195,7 +211,7 @@ def _while_vjp(lowering: Any, equation: Equation) -> None:
             break
         undone -= copied
     starts = starts_of(lowering, init, carries, equation)
-    entries = {log: _entries(body.lowering.items, log) for log in logs.values() if log.used}
+    entries = {log: entries_of(body.lowering.items, log) for log in logs.values() if log.used}
 
     # Backwards: the carries are totals of the constants' cotangents and the carry's cotangents.
     hoisted = [lowering.capture(x) for x in closed.constants]
@@ -314,25 +330,6 @@ def _counters(
     return found
 
 
-def _entries(items: Sequence[Any], log: Log) -> int | None:
-    """How many entries a log gets from these items, if that is the same whenever they run."""
-    total = 0
-    for item in items:
-        if not isinstance(item, Step) or item.kind == "while_vjp":  # which leaves it as it was
-            continue
-        if item.kind == "log" and item.more["log"] is log:
-            (root,) = item.reads
-            total += math.prod(root.shape[len(item.more["index"]) :])
-        inner = [_entries(body.lowering.items, log) for body in item.more.get("bodies", ())]
-        if item.kind == "scan" and isinstance(item.more["length"], int) and inner[0]:
-            total += inner[0] * item.more["length"]
-        elif item.kind == "switch" and len(set(inner)) == 1 and inner[0] is not None:
-            total += inner[0]
-        elif any(n != 0 for n in inner):
-            return None
-    return total
-
-
 def _resumed(body: Body, back: Body, logs: dict[Root, Log], undone: Sequence[Root]) -> Step | None:
     """The sweep within a step back that need not run forward again, if there is one.
 
@@ -342,7 +339,7 @@ def _resumed(body: Body, back: Body, logs: dict[Root, Log], undone: Sequence[Roo
     memories = {root.memory() for root in undone}
     used = {log for log in logs.values() if log.used}
     touching = [item for item in back.lowering.items if _touches(item, memories)]
-    writing = [x for x in body.lowering.items if any(_entries([x], log) != 0 for log in used)]
+    writing = [x for x in body.lowering.items if any(entries_of([x], log) != 0 for log in used)]
     if not used or len(touching) != 1 or len(writing) != 1 or len(memories) != len(used):
         return None
     (sweep,), (loop,) = touching, writing
@@ -353,7 +350,7 @@ def _resumed(body: Body, back: Body, logs: dict[Root, Log], undone: Sequence[Roo
     if loop.kind not in ("scan", "while") or taped or set(more["logs"].values()) != used:
         return None
     items = loop.more["bodies"][-1].lowering.items
-    same = all(more["entries"][log] == _entries(items, log) for log in used)
+    same = all(more["entries"][log] == entries_of(items, log) for log in used)
     return sweep if same and all(more["entries"][log] for log in used) else None
 
 
