@@ -300,12 +300,27 @@ class Kernel:
         self.upper: Value | None = None
 
 
+class Edges:
+    """Where conditions on a loop's index may fail, as they are met: outside of ``spans``.
+
+    Where the loop is ``within`` all of them, none is asked.
+    """
+
+    __slots__ = ("index", "spans", "within")
+
+    def __init__(self, index: Value, within: bool = False) -> None:
+        self.index = index
+        self.within = within
+        self.spans: dict[tuple[int, int], None] = {}
+
+
 class Builder(Body):
     """Writes the items of one kernel; statements go to the innermost open loop or branch."""
 
     __slots__ = (
         "count",
         "distinct",
+        "edges",
         "error",
         "errors",
         "guard",
@@ -322,6 +337,7 @@ class Builder(Body):
         self.error: Variable | None = None
         self.errors: dict[str, int] = {}
         self.hint = ""
+        self.edges: Edges | None = None  # of the loop being written
         self.guard: Variable | None = None  # becomes nonzero where a limit is passed
         self.items: list[Any] = self.kernel.items
         self.count = 0

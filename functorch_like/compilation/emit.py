@@ -23,12 +23,14 @@ from ..kernels.loop import (
     Builder,
     Call,
     Constant,
+    Edges,
     External,
     Fill,
     Gemm,
     If,
     Index,
     Kernel,
+    Loop,
     Spawn,
     Variable,
 )
@@ -46,6 +48,7 @@ STEPS = EMIT_CONTROL | EMIT_REVERSAL | EMIT_MATRICES
 NEUTRAL = {"add": 0, "multiply": 1, "or": 0, "and": 1}
 CHUNK_BITS = 12
 CHUNK = 1 << CHUNK_BITS  # terms of a long sum that are added in their own precision
+LONG = 64  # turns of a loop whose ends are written apart
 PRIVATE_BYTES = 1 << 20  # sums of more than this are not made in several threads
 REPEATABLE = frozenset({"max", "min", "or", "and"})  # an element may be taken twice
 CHAIN = 40  # more operations than this fill the registers as they are
@@ -93,6 +96,13 @@ def is_chain(group: Group) -> bool:
     return single and not names.isdisjoint(FUNCTIONS)
 
 
+def has_edges(group: Group) -> bool:
+    """Whether arrays are put at a place within others, along a loop that has none inside."""
+    if group.size < LONG or any(isinstance(x, Group) for x in group.body.entries):
+        return False
+    return any(node.primitive_name in ("unslice", "update_slice") for node in group.nodes)
+
+
 def can_split(group: Group) -> bool:
     """Whether parts of a loop's range can run in threads: what is accumulated is not too large."""
     size = 0
@@ -130,6 +140,7 @@ class Emitter:
     """Writes one program."""
 
     guards = True  # whether to use functions that are fast on a part of their domain
+    splits = True  # whether to write loops without the conditions that fail at their ends only
 
     def __init__(self, name: str) -> None:
         self.program = Builder(name, distinct=True)
@@ -447,23 +458,61 @@ class Emitter:
 
     def turns(self, group: Group, upper: Value, lower: Value | None) -> None:
         """The loop itself."""
-        visible = dict(self.registers)
         code = self.code
         if not code.hint and is_chain(group):
             code.hint = "twofold"
+        if self.splits and not code.hint and has_edges(group):
+            self.split(group, code.constant(0, "i64") if lower is None else lower, upper)
+            return
         with code.loop(upper, lower) as i:
             if code.hint == "twofold":
                 code.hint = ""
-            for label in group.labels.values():
-                self.index[label] = i
-            if group.flat:
-                self.flat = i
-            self.locals(group.body)
-            self.block(group.body)
-            self.flat = None
+            self.turn(group, i)
+
+    def turn(self, group: Group, i: Value) -> None:
+        """What a loop does in one turn."""
+        visible = dict(self.registers)
+        for label in group.labels.values():
+            self.index[label] = i
+        if group.flat:
+            self.flat = i
+        self.locals(group.body)
+        self.block(group.body)
+        self.flat = None
         self.registers = visible
         for label in group.labels.values():
             self.index.pop(label, None)  # the loop may be written again
+
+    def split(self, group: Group, lower: Value, upper: Value) -> None:
+        """A loop with conditions on its index: its ends, and without them what lies between."""
+        code = self.code
+        items: list[Any] = []
+        index = Index(code, code.name("i"), "i64")
+        outer, code.edges = code.edges, Edges(index)
+        with code.into(items):
+            self.turn(group, index)
+        spans, code.edges = code.edges.spans, outer
+        if not spans:
+            code.items.append(Loop(index, lower, upper, items, code.hint))
+            return
+
+        def chosen(condition: Value, x: Value, y: Value) -> Value:
+            return Index(code, code.emit("select", "i64", condition, x, y).name, "i64")
+
+        first, last = lower, upper
+        for span in spans:
+            start, stop = map(code.size, span)
+            first, last = chosen(first < start, start, first), chosen(stop < last, stop, last)
+        first = chosen(upper < first, upper, first)
+        last = chosen(last < first, first, last)
+        with code.loop(code.constant(2, "i64")) as part:
+            before = part == 0
+            begin, end = chosen(before, lower, last), chosen(before, first, upper)
+            code.items.append(Loop(index, begin, end, items, "rare"))
+        with code.loop(last, first) as i:
+            outer, code.edges = code.edges, Edges(i, within=True)
+            self.turn(group, i)
+            code.edges = outer
 
     def in_chunks(
         self,

@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -170,24 +170,33 @@ def cores() -> int:
     return max(1, min(int(wanted or os.cpu_count() or 1), MAX_THREADS))
 
 
-def work(group: Group | Step) -> float:
-    """Roughly how many nanoseconds a loop, or a batch of products, takes in one thread."""
+def work(group: Group | Step, stored: Container[Any]) -> float:
+    """Roughly how many nanoseconds a loop, or a batch of products, takes in one thread.
+
+    ``stored`` are the roots that are in memory, where the others are in registers.
+    """
     if isinstance(group, Step):
         more = group.more
         one = more["m"] * more["n"] * more["k"]
         return 0.05 * one * more["batch"] if one <= BLAS_THREADED else 0.0
     total = 0.0
+    used: dict[Root, None] = {}
     for node in group.nodes:
-        cost = TRANSCENDENTAL if node.primitive_name in vector_math.FUNCTIONS else PLAIN
+        cost = WRITTEN_OUT if any(x.unrolled for x in node.labels) else PLAIN
+        if node.primitive_name in vector_math.FUNCTIONS:
+            cost = TRANSCENDENTAL
         total += cost * math.prod(x.size for x in node.labels)
-    return total
+        used[node.root.memory()] = None
+        used.update({view.root.memory(): None for view, _ in node.operands if not view.literal})
+    return total + BYTE * sum(nbytes(root) for root in used if root in stored)
 
 
 # Products beyond so many multiplications are split by OpenBLAS, whose threads cost more than they
 # bring below that.
 BLAS_THREADED = 8_000_000
-# Nanoseconds an element takes, and for how many of them a thread is worth making.
-TRANSCENDENTAL, PLAIN, THREAD_WORK = 2.0, 0.3, 100_000
+# Nanoseconds an element takes, and a byte of memory, and for how many a thread is worth making.
+TRANSCENDENTAL, WRITTEN_OUT, PLAIN, BYTE, THREAD_WORK = 2.0, 0.3, 0.05, 0.03, 100_000
+TURNS = 4  # turns of a loop that a thread gets at least: of three the other would wait for one
 
 
 def nbytes(root: Root) -> int:
@@ -470,7 +479,9 @@ class Instance:
         frame[slot] = 1 if small else openblas_threads()
 
     def _threads(self, frame: np.ndarray, slot: int, group: Group | Step) -> None:
-        frame[slot] = min(cores(), max(1, int(work(group) / THREAD_WORK)))
+        parts = group.extent // TURNS if isinstance(group, Group) else cores()
+        worth = int(work(group, self.executable.slots) / THREAD_WORK)
+        frame[slot] = max(1, min(cores(), parts, worth))
 
     def grow(self, number: int, row: int) -> None:
         """Twice the rows for a tape."""

@@ -472,6 +472,11 @@ def in_range(i: Any, start: int, step: int, count: int) -> tuple[Any, Any]:
         k = code.emit("div", "i64", k, size)
         inside = (rest == 0) & (k >= 0) & (k < code.size(count))
         return inside, select(inside, k, 0)
+    edges = code.edges
+    if edges is not None and i is edges.index:
+        if edges.within:
+            return True, k
+        edges.spans[start, start + count] = None
     inside = k < code.size(count)
     if start != 0:
         inside = (k >= 0) & inside

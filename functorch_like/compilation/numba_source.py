@@ -24,6 +24,7 @@ def annotated(graph: Graph) -> type[Emitter]:
         """Writes comments, which the text that is compiled has none of."""
 
         guards = False
+        splits = False
 
         def leaf(self, node: Node, block: Block) -> None:
             if node.equation is not None and node.compute is not first_operand:

@@ -99,6 +99,7 @@ class ThreadEmitter(Emitter):
     """
 
     guards = False
+    splits = False
 
     def __init__(self, name: str, inside: set[Root], given: set[Root], lanes: int) -> None:
         super().__init__(name)
