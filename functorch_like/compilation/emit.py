@@ -48,7 +48,6 @@ STEPS = EMIT_CONTROL | EMIT_REVERSAL | EMIT_MATRICES
 NEUTRAL = {"add": 0, "multiply": 1, "or": 0, "and": 1}
 CHUNK_BITS = 12
 CHUNK = 1 << CHUNK_BITS  # terms of a long sum that are added in their own precision
-LONG = 64  # turns of a loop whose ends are written apart
 PRIVATE_BYTES = 1 << 20  # sums of more than this are not made in several threads
 REPEATABLE = frozenset({"max", "min", "or", "and"})  # an element may be taken twice
 CHAIN = 40  # more operations than this fill the registers as they are
@@ -98,7 +97,7 @@ def is_chain(group: Group) -> bool:
 
 def has_edges(group: Group) -> bool:
     """Whether arrays are put at a place within others, along a loop that has none inside."""
-    if group.size < LONG or any(isinstance(x, Group) for x in group.body.entries):
+    if group.size <= TINY or any(isinstance(x, Group) for x in group.body.entries):
         return False
     return any(node.primitive_name in ("unslice", "update_slice") for node in group.nodes)
 
