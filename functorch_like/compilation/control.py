@@ -462,9 +462,10 @@ def emit_scan(emitter: Any, step: Step) -> None:
     visible = dict(emitter.registers)
     length = code.extent(more["length"])
     items = more["bodies"][0].lowering.items
-    logs = [log for log in _logs(items) if not log.reserved and entries_of(items, log)]
-    for log in logs:
-        log.reserve(emitter, length * entries_of(items, log))
+    logs = {log: entries_of(items, log) for log in _logs(items) if not log.reserved}
+    logs = {log: entries for log, entries in logs.items() if entries}
+    for log, entries in logs.items():
+        log.reserve(emitter, length * entries)
         log.reserved = True
     with code.loop(length) as i:
         at: Any = i

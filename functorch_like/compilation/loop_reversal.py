@@ -97,11 +97,9 @@ class Log:
         test: list[Any] = []
         items: list[Any] = []
         with code.into(test):
-            table = code.buffer(("tape", self.tape), "i64")
-            short = code.get(self.count) + entries > code.load(table, code.constant(1, "i64"))
+            short = code.get(self.count) + entries > _capacity(code, self.tape)
         with code.into(items):
-            number = code.constant(-1 - self.tape, "i64")
-            items.append(External("grow", [number, code.size(2)]))
+            items.append(_grow(code, self.tape, code.size(2)))
         code.items.append(While(test, short, items))
 
     def undo(self, emitter: Any, root: Root, mark: Value, entries: int | None = None) -> None:
@@ -151,9 +149,18 @@ def row_pointer(emitter: Any, tape: int, at: Value, words: int, offset: int, dty
 def room(emitter: Any, tape: int, held: Value, words: Value) -> None:
     """Make a tape longer if its rows are all taken."""
     code: Builder = emitter.code
-    capacity = code.load(code.buffer(("tape", tape), "i64"), code.constant(1, "i64"))
-    grow = External("grow", [code.constant(-1 - tape, "i64"), words])
-    code.items.append(If(held >= capacity, [grow], []))
+    capacity = _capacity(code, tape)
+    code.items.append(If(held >= capacity, [_grow(code, tape, words)], []))
+
+
+def _capacity(code: Builder, tape: int) -> Value:
+    """How many rows a tape has room for."""
+    return code.load(code.buffer(("tape", tape), "i64"), code.constant(1, "i64"))
+
+
+def _grow(code: Builder, tape: int, words: Value) -> External:
+    """The call that gives a tape room for twice as many rows."""
+    return External("grow", [code.constant(-1 - tape, "i64"), words])
 
 
 def _while_vjp(lowering: Any, equation: Equation) -> None:

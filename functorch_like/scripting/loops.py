@@ -232,32 +232,25 @@ def _counted_for(
 ) -> tuple:
     """A loop of known length: in Python while nothing it carries is traced, then rolled up."""
     items = iter(iterable)
-    if source.count > UNROLLED and source.traced and not _unset(values, written):
-        try:
-            return _rolled(source, 0, step, values, loop, written)
-        except (ConcreteValueError, ScriptError, TypeError):
-            pass  # what it carries may be of another kind after the first step
     for i in range(source.count):
         leaves = tree.leaves((values, tuple(written)))
         known = not any(isinstance(x, Tracer) and x.concrete() is None for x in leaves)
-        unset = _unset(values, written)
-        if source.count - i > UNROLLED and not known and not unset:
+        unset = any(isinstance(x, Nothing) for x in leaves)
+        rolls = not known or (i == 0 and source.traced)
+        if source.count - i > UNROLLED and rolls and not unset:
             try:
                 return _rolled(source, i, step, values, loop, written)
             except (ConcreteValueError, ScriptError, TypeError):
-                # What needs Python's integers, or lists that grow, is written out.
-                return _python_for(items, step, values, loop)
+                # What needs Python's integers, or lists that grow, is written out; but what is
+                # carried may be of another kind after the first step.
+                if not known:
+                    return _python_for(items, step, values, loop)
         stop = False if loop.at is None else truth(values[loop.at])
         if stop:
             break
         item = next(items)
         values = step(item, *values) if stop is False else _unless(item, step, values, loop)
     return values
-
-
-def _unset(values: tuple, written: Sequence[Any]) -> bool:
-    """Whether something that is carried has no value yet."""
-    return any(isinstance(x, Nothing) for x in tree.leaves((values, tuple(written))))
 
 
 def _rolled(
