@@ -319,10 +319,8 @@ class KernelPrinter:
         if self.part < 0:
             return ""
         key = self.part, self.based.get(buffer.name, buffer.name)
-        number = self.scopes.setdefault(key, len(self.scopes))
-        return (
-            f", !alias.scope !{FIRST_SCOPE + 3 * number}, !noalias !{FIRST_SCOPE + 3 * number + 1}"
-        )
+        number = FIRST_SCOPE + 3 * self.scopes.setdefault(key, len(self.scopes))
+        return f", !alias.scope !{number}, !noalias !{number + 1}"
 
     def load(self, item: Load) -> None:
         name = f"%{item.result.name}"

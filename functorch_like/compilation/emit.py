@@ -487,10 +487,11 @@ class Emitter:
         code = self.code
         items: list[Any] = []
         index = Index(code, code.name("i"), "i64")
-        outer, code.edges = code.edges, Edges(index)
+        code.edges = edges = Edges(index)  # of no other loop: such a loop has none inside
         with code.into(items):
             self.turn(group, index)
-        spans, code.edges = code.edges.spans, outer
+        code.edges = None
+        spans = edges.spans
         if not spans:
             code.items.append(Loop(index, lower, upper, items, code.hint))
             return
@@ -509,9 +510,9 @@ class Emitter:
             begin, end = chosen(before, lower, last), chosen(before, first, upper)
             code.items.append(Loop(index, begin, end, items, "rare"))
         with code.loop(last, first) as i:
-            outer, code.edges = code.edges, Edges(i, within=True)
+            code.edges = Edges(i, within=True)
             self.turn(group, i)
-            code.edges = outer
+            code.edges = None
 
     def in_chunks(
         self,
